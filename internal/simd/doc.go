@@ -1,0 +1,9 @@
+// Package simd holds Eckart's kernels: matrix products, vector arithmetic, half-precision conversion.
+//
+// Every kernel has a portable twin in Go, which is always compiled, and on amd64 versions for AVX2+FMA and AVX-512 that the
+// avo programs in _asm write. Level says which set runs; the environment variable ECKART_SIMD overrides the choice.
+// Matrices are row-major, with the row stride (leading dimension) in elements. Results are bit-identical for any
+// GOMAXPROCS.
+package simd
+
+//go:generate go -C _asm run . cpuid -out ../cpuid_amd64.s -stubs ../cpuid_stub_amd64.go -pkg simd
