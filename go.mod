@@ -4,6 +4,7 @@ go 1.26.5
 
 require (
 	github.com/edsrzf/mmap-go v1.2.0 // indirect
+	github.com/go-logr/logr v1.4.3 // indirect
 	github.com/gomlx/compute v0.1.4 // indirect
 	github.com/gomlx/go-huggingface v0.4.0 // indirect
 	github.com/gomlx/gomlx v0.28.2 // indirect
@@ -18,5 +19,6 @@ require (
 	golang.org/x/term v0.47.0 // indirect
 	golang.org/x/text v0.40.0 // indirect
 	gonum.org/v1/gonum v0.17.0 // indirect
+	k8s.io/klog/v2 v2.140.0 // indirect
 	pgregory.net/rapid v1.3.0 // indirect
 )
