@@ -1,0 +1,113 @@
+// Package calib collects what compression methods need to know about a layer's inputs: streamed moments, taken in one pass
+// over calibration text, a block of the model at a time, and kept on disk so that every method shares them.
+package calib
+
+import (
+	"fmt"
+	"math"
+
+	"gonum.org/v1/gonum/blas"
+	"gonum.org/v1/gonum/blas/blas64"
+	"gonum.org/v1/gonum/mat"
+
+	"github.com/eckart-go/eckart/internal/simd"
+)
+
+// Moments are sums over the N tokens that passed a layer's input x (n numbers each). They are accumulated in float64: the
+// product of two float32 numbers is exact there, and outlier channels make Gram matrices of condition 1e8 and more.
+type Moments struct {
+	Tokens int64
+	Gram   *mat.SymDense // n x n, the sum of x xᵀ, not centred and not divided by N
+	Sum    []float64     // n, the sum of x
+	Abs    []float64     // n, the sum of |x|
+
+	chunk []float64 // rows of x widened to float64
+}
+
+// chunkRows is how many tokens are widened at a time: enough for the product to run at full speed, and few enough for the
+// copy to stay in cache. It also fixes the order of summation.
+const chunkRows = 128
+
+// NewMoments returns empty moments of inputs of width n.
+func NewMoments(n int) *Moments {
+	return &Moments{Gram: mat.NewSymDense(n, nil), Sum: make([]float64, n), Abs: make([]float64, n)}
+}
+
+// Width returns n.
+func (m *Moments) Width() int { return len(m.Sum) }
+
+// Add adds the rows of x (tokens x n, contiguous). It panics if x has another size. The result depends on how tokens are
+// divided between calls only through rounding, and not on the number of threads.
+func (m *Moments) Add(x []float32, tokens int) {
+	n := m.Width()
+	if len(x) != tokens*n {
+		panic(fmt.Sprintf("calib: %d numbers for %d tokens of width %d", len(x), tokens, n))
+	}
+	if m.chunk == nil {
+		m.chunk = make([]float64, chunkRows*n)
+	}
+	for lo := 0; lo < tokens; lo += chunkRows {
+		rows := min(chunkRows, tokens-lo)
+		m.addChunk(x[lo*n:(lo+rows)*n], rows)
+	}
+	m.Tokens += int64(tokens)
+}
+
+func (m *Moments) addChunk(x []float32, rows int) {
+	n := m.Width()
+	for i := range rows {
+		row, wide := x[i*n:(i+1)*n], m.chunk[i*n:(i+1)*n]
+		for j, v := range row {
+			w := float64(v)
+			wide[j] = w
+			m.Sum[j] += w
+			m.Abs[j] += math.Abs(w)
+		}
+	}
+	g := m.Gram.RawSymmetric()
+	simd.Dsyrk(blas.Upper, blas.Trans, n, rows, 1, m.chunk, n, 1, g.Data, g.Stride)
+}
+
+// Mean returns the mean of x.
+func (m *Moments) Mean() []float64 { return scaled(m.Sum, m.Tokens) }
+
+// MeanAbs returns the mean of |x|, ASVD's measure of a channel.
+func (m *Moments) MeanAbs() []float64 { return scaled(m.Abs, m.Tokens) }
+
+func scaled(sum []float64, tokens int64) []float64 {
+	mean := make([]float64, len(sum))
+	for i, v := range sum {
+		mean[i] = v / float64(tokens)
+	}
+	return mean
+}
+
+// Covariance returns the n x n matrix E[x xᵀ] - E[x] E[x]ᵀ.
+func (m *Moments) Covariance() *mat.SymDense {
+	n, inv := m.Width(), 1/float64(m.Tokens)
+	cov := mat.NewSymDense(n, nil)
+	cov.CopySym(m.Gram)
+	raw := cov.RawSymmetric()
+	for i := range n {
+		row := raw.Data[i*raw.Stride+i : i*raw.Stride+n]
+		blas64.Scal(inv, blas64.Vector{N: len(row), Data: row, Inc: 1})
+	}
+	mean := m.Mean()
+	cov.SymRankOne(cov, -1, mat.NewVecDense(n, mean))
+	return cov
+}
+
+// Check returns an error when the moments cannot be used: no token, or an infinite or undefined sum, which a NaN anywhere
+// in the inputs leads to.
+func (m *Moments) Check() error {
+	if m.Tokens == 0 {
+		return fmt.Errorf("calib: no token has passed this layer")
+	}
+	g := m.Gram.RawSymmetric()
+	for i := range m.Width() {
+		if d := g.Data[i*g.Stride+i]; math.IsNaN(d) || math.IsInf(d, 0) {
+			return fmt.Errorf("calib: the inputs of channel %d are not finite (sum of squares %v): the model or an earlier layer has NaN or Inf", i, d)
+		}
+	}
+	return nil
+}
