@@ -2,5 +2,6 @@
 
 package simd
 
-func vecAsm() []kernelSet[vecKernels]   { return nil }
-func halfAsm() []kernelSet[halfKernels] { return nil }
+func vecAsm() []kernelSet[vecKernels]     { return nil }
+func halfAsm() []kernelSet[halfKernels]   { return nil }
+func quantAsm() []kernelSet[quantKernels] { return nil }
