@@ -1,0 +1,53 @@
+package blas
+
+import (
+	"testing"
+
+	"gonum.org/v1/gonum/blas/testblas"
+)
+
+// TestGonumSuite is gonum's public conformance suite for float64.
+func TestGonumSuite(t *testing.T) {
+	var impl Implementation
+	for name, run := range map[string]func(*testing.T){
+		"Dasum":  func(t *testing.T) { testblas.DasumTest(t, impl) },
+		"Daxpy":  func(t *testing.T) { testblas.DaxpyTest(t, impl) },
+		"Ddot":   func(t *testing.T) { testblas.DdotTest(t, impl) },
+		"Dnrm2":  func(t *testing.T) { testblas.Dnrm2Test(t, impl) },
+		"Idamax": func(t *testing.T) { testblas.IdamaxTest(t, impl) },
+		"Dswap":  func(t *testing.T) { testblas.DswapTest(t, impl) },
+		"Dcopy":  func(t *testing.T) { testblas.DcopyTest(t, impl) },
+		"Drotg":  func(t *testing.T) { testblas.DrotgTest(t, impl, false) },
+		"Drotmg": func(t *testing.T) { testblas.DrotmgTest(t, impl) },
+		"Drot":   func(t *testing.T) { testblas.DrotTest(t, impl) },
+		"Drotm":  func(t *testing.T) { testblas.DrotmTest(t, impl) },
+		"Dscal":  func(t *testing.T) { testblas.DscalTest(t, impl) },
+
+		"Dgemv": func(t *testing.T) { testblas.DgemvTest(t, impl) },
+		"Dger":  func(t *testing.T) { testblas.DgerTest(t, impl) },
+		"Dtxmv": func(t *testing.T) { testblas.DtxmvTest(t, impl) },
+		"Dgbmv": func(t *testing.T) { testblas.DgbmvTest(t, impl) },
+		"Dtbsv": func(t *testing.T) { testblas.DtbsvTest(t, impl) },
+		"Dsbmv": func(t *testing.T) { testblas.DsbmvTest(t, impl) },
+		"Dtbmv": func(t *testing.T) { testblas.DtbmvTest(t, impl) },
+		"Dtrsv": func(t *testing.T) { testblas.DtrsvTest(t, impl) },
+		"Dtrmv": func(t *testing.T) { testblas.DtrmvTest(t, impl) },
+		"Dsymv": func(t *testing.T) { testblas.DsymvTest(t, impl) },
+		"Dsyr":  func(t *testing.T) { testblas.DsyrTest(t, impl) },
+		"Dsyr2": func(t *testing.T) { testblas.Dsyr2Test(t, impl) },
+		"Dspr2": func(t *testing.T) { testblas.Dspr2Test(t, impl) },
+		"Dspr":  func(t *testing.T) { testblas.DsprTest(t, impl) },
+		"Dspmv": func(t *testing.T) { testblas.DspmvTest(t, impl) },
+		"Dtpsv": func(t *testing.T) { testblas.DtpsvTest(t, impl) },
+		"Dtpmv": func(t *testing.T) { testblas.DtpmvTest(t, impl) },
+
+		"Dgemm":  func(t *testing.T) { testblas.TestDgemm(t, impl) },
+		"Dsymm":  func(t *testing.T) { testblas.DsymmTest(t, impl) },
+		"Dtrsm":  func(t *testing.T) { testblas.DtrsmTest(t, impl) },
+		"Dsyrk":  func(t *testing.T) { testblas.DsyrkTest(t, impl) },
+		"Dsyr2k": func(t *testing.T) { testblas.Dsyr2kTest(t, impl) },
+		"Dtrmm":  func(t *testing.T) { testblas.DtrmmTest(t, impl) },
+	} {
+		t.Run(name, run)
+	}
+}
