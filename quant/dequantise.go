@@ -107,15 +107,19 @@ func dequantiseBlocks(t Type, dst []float32, src []byte) {
 // littleEndian is whether numbers lie in memory as they do in files.
 var littleEndian = binary.NativeEndian.Uint16([]byte{1, 0}) == 1
 
-// bytesOf returns the memory of values.
-func bytesOf[T uint16 | float32](values []T) []byte {
-	var v T
-	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(values))), len(values)*int(unsafe.Sizeof(v)))
+// floatsIn returns the memory of b as float32 values, at whatever address; only for littleEndian machines.
+func floatsIn(b []byte) []float32 {
+	return unsafe.Slice((*float32)(unsafe.Pointer(unsafe.SliceData(b))), len(b)/4)
+}
+
+// halvesIn returns the memory of b as 16-bit values, at whatever address; only for littleEndian machines.
+func halvesIn(b []byte) []uint16 {
+	return unsafe.Slice((*uint16)(unsafe.Pointer(unsafe.SliceData(b))), len(b)/2)
 }
 
 func copyFloats(dst []float32, src []byte) {
 	if littleEndian {
-		copy(bytesOf(dst), src)
+		copy(dst, floatsIn(src))
 		return
 	}
 	for i := range dst {
@@ -123,19 +127,14 @@ func copyFloats(dst []float32, src []byte) {
 	}
 }
 
-// convertHalves converts through a buffer of native uint16, since src may be at an odd address or in foreign byte order.
 func convertHalves(dst []float32, src []byte, convert func([]float32, []uint16)) {
-	var buf [256]uint16
-	for len(dst) > 0 {
-		n := min(len(buf), len(dst))
-		if littleEndian {
-			copy(bytesOf(buf[:n]), src)
-		} else {
-			for i := range n {
-				buf[i] = binary.LittleEndian.Uint16(src[2*i:])
-			}
-		}
-		convert(dst[:n], buf[:n])
-		dst, src = dst[n:], src[2*n:]
+	if littleEndian {
+		convert(dst, halvesIn(src))
+		return
 	}
+	halves := make([]uint16, len(dst))
+	for i := range halves {
+		halves[i] = binary.LittleEndian.Uint16(src[2*i:])
+	}
+	convert(dst, halves)
 }

@@ -84,7 +84,7 @@ func quantise(t Type, dst []byte, src []float32) {
 
 func putFloats(dst []byte, src []float32) {
 	if littleEndian {
-		copy(dst, bytesOf(src))
+		copy(floatsIn(dst), src)
 		return
 	}
 	for i, v := range src {
@@ -93,18 +93,14 @@ func putFloats(dst []byte, src []float32) {
 }
 
 func putHalves(dst []byte, src []float32, convert func([]uint16, []float32)) {
-	var buf [256]uint16
-	for len(src) > 0 {
-		n := min(len(buf), len(src))
-		convert(buf[:n], src[:n])
-		if littleEndian {
-			copy(dst, bytesOf(buf[:n]))
-		} else {
-			for i, h := range buf[:n] {
-				binary.LittleEndian.PutUint16(dst[2*i:], h)
-			}
-		}
-		dst, src = dst[2*n:], src[n:]
+	if littleEndian {
+		convert(halvesIn(dst), src)
+		return
+	}
+	halves := make([]uint16, len(src))
+	convert(halves, src)
+	for i, h := range halves {
+		binary.LittleEndian.PutUint16(dst[2*i:], h)
 	}
 }
 

@@ -1,0 +1,188 @@
+package quant
+
+import (
+	"fmt"
+
+	"github.com/eckart-go/eckart/internal/pool"
+	"github.com/eckart-go/eckart/internal/simd"
+	"gonum.org/v1/gonum/blas"
+)
+
+// fewTokens is the number of input vectors up to which MulTo works on the blocks themselves. Beyond it expanding a tile
+// of the matrix once and multiplying in float32 is faster.
+const fewTokens = 8
+
+// pieceBytes is the size of a piece of work in stored bytes: it stays in the first-level cache while up to fewTokens
+// vectors pass over it, and takes about a microsecond to read.
+const pieceBytes = 16 << 10
+
+// tileValues is how many values of the matrix are expanded at a time, 4 MB as float32.
+const tileValues = 1 << 20
+
+// Workspace is the memory that MulTo needs; its zero value is ready. Calls that reuse it allocate nothing once it has
+// grown to the largest shapes. It must not be used by two calls at once.
+type Workspace struct {
+	q            []int8 // input vectors in blocks of 32
+	scales, sums []float32
+	tile         []float32
+	work         product
+	decode       func(i int)
+	expand       func(i int)
+	expandAndDot func(i int)
+}
+
+// product is one call of MulTo.
+type product struct {
+	t                    Type
+	dst                  []float32
+	ldd                  int
+	w                    []byte
+	rows, cols, rowBytes int
+	x                    []float32
+	ldx, tokens          int
+	grain                int // rows in a piece
+	tileLo, tileHi       int // rows now in the tile
+	dot                  func(dst []float32, w []byte, stride int, q []int8, scales, sums []float32)
+}
+
+// MulTo computes dst = X Wᵀ: W is rows x cols, row by row in blocks of type t (cols a multiple of the block size), X is
+// tokens x cols with row stride ldx, dst is tokens x rows with row stride ldd and must not overlap the inputs.
+//
+// For up to 8 tokens and t one of Q4_0, Q4_1, Q8_0, Q4_K and Q6_K, every 32 values of X are rounded to 8 bits with a scale
+// of their own, and products are summed as integers within a block: with b a block of a row, the error is at most
+// sum_b (max |x_b| / 254) |w_b|_1, besides rounding. Otherwise tiles of W are expanded and multiplied in float32. Which
+// of the two runs depends on t and tokens alone, and results do not depend on GOMAXPROCS. NaN and infinities in X make
+// all of their token's results NaN, or what float32 arithmetic gives. ws may be nil.
+func MulTo(t Type, dst []float32, ldd int, w []byte, rows, cols int, x []float32, ldx, tokens int, ws *Workspace) error {
+	rowBytes, err := checkProduct(t, dst, ldd, w, rows, cols, x, ldx, tokens)
+	if err != nil {
+		return err
+	}
+	if rows == 0 || tokens == 0 {
+		return nil
+	}
+	if ws == nil {
+		ws = new(Workspace)
+	}
+	ws.work = product{t: t, dst: dst, ldd: ldd, w: w, rows: rows, cols: cols, rowBytes: rowBytes, x: x, ldx: ldx, tokens: tokens,
+		grain: max(8, pieceBytes/max(rowBytes, 1)/8*8), dot: dotKernel(t)}
+	if ws.decode == nil {
+		ws.decode, ws.expand, ws.expandAndDot = ws.decodePiece, ws.expandPiece, ws.expandAndDotPiece
+	}
+	if ws.work.dot != nil && tokens <= fewTokens {
+		ws.quantiseInput()
+		pool.Run((rows+ws.work.grain-1)/ws.work.grain, ws.decode)
+	} else {
+		ws.multiplyTiles()
+	}
+	ws.work = product{} // keep no reference to the caller's memory
+	return nil
+}
+
+// dotKernel returns the kernel that multiplies blocks of type t by 8-bit vectors, nil where there is none.
+func dotKernel(t Type) simd.DotKernel {
+	switch t {
+	case Q4_0:
+		return simd.DotQ4_0
+	case Q4_1:
+		return simd.DotQ4_1
+	case Q8_0:
+		return simd.DotQ8_0
+	case Q4_K:
+		return simd.DotQ4_K
+	case Q6_K:
+		return simd.DotQ6_K
+	}
+	return nil
+}
+
+// checkProduct returns the bytes of a row of W.
+func checkProduct(t Type, dst []float32, ldd int, w []byte, rows, cols int, x []float32, ldx, tokens int) (int, error) {
+	rowBytes, err := t.RowBytes(cols)
+	switch {
+	case err != nil:
+		return 0, err
+	case rows < 0 || tokens < 0:
+		return 0, fmt.Errorf("quant: multiply: %d rows, %d tokens", rows, tokens)
+	case rowBytes > 0 && len(w)/rowBytes < rows:
+		return 0, fmt.Errorf("quant: multiply: %d rows of %d values in %v take %d bytes each, got %d bytes", rows, cols, t, rowBytes, len(w))
+	case ldx < cols || ldd < rows:
+		return 0, fmt.Errorf("quant: multiply: row strides %d of the input and %d of the output, expected at least %d and %d", ldx, ldd, cols, rows)
+	case tokens > 0 && cols > 0 && (len(x) < cols || (len(x)-cols)/ldx < tokens-1):
+		return 0, fmt.Errorf("quant: multiply: input of %d values, expected %d rows of %d with stride %d", len(x), tokens, cols, ldx)
+	case tokens > 0 && rows > 0 && (len(dst) < rows || (len(dst)-rows)/ldd < tokens-1):
+		return 0, fmt.Errorf("quant: multiply: output of %d values, expected %d rows of %d with stride %d", len(dst), tokens, rows, ldd)
+	}
+	return rowBytes, nil
+}
+
+// quantiseInput rounds all input vectors to 8 bits.
+func (ws *Workspace) quantiseInput() {
+	p := &ws.work
+	blocks := p.cols / 32
+	ws.q = grow(ws.q, p.tokens*p.cols)
+	ws.scales, ws.sums = grow(ws.scales, p.tokens*blocks), grow(ws.sums, p.tokens*blocks)
+	for i := range p.tokens {
+		simd.QuantiseVector(ws.q[i*p.cols:], ws.scales[i*blocks:], ws.sums[i*blocks:], p.x[i*p.ldx:][:p.cols])
+	}
+}
+
+// grow returns s with length n; its contents are lost when it must be larger.
+func grow[T any](s []T, n int) []T {
+	if cap(s) < n {
+		return make([]T, n)
+	}
+	return s[:n]
+}
+
+// decodePiece multiplies a piece of rows by all input vectors.
+func (ws *Workspace) decodePiece(i int) {
+	p := &ws.work
+	lo, hi := i*p.grain, min(p.rows, (i+1)*p.grain)
+	blocks := p.cols / 32
+	for t := range p.tokens {
+		p.dot(p.dst[t*p.ldd+lo:t*p.ldd+hi], p.w[lo*p.rowBytes:hi*p.rowBytes], p.rowBytes,
+			ws.q[t*p.cols:(t+1)*p.cols], ws.scales[t*blocks:(t+1)*blocks], ws.sums[t*blocks:(t+1)*blocks])
+	}
+}
+
+// multiplyTiles expands W tile by tile and multiplies in float32.
+func (ws *Workspace) multiplyTiles() {
+	p := &ws.work
+	pieces := max(1, tileValues/max(1, p.cols)/p.grain) // in a tile
+	step := pieces * p.grain
+	ws.tile = grow(ws.tile, min(step, p.rows)*p.cols)
+	for p.tileLo = 0; p.tileLo < p.rows; p.tileLo += step {
+		p.tileHi = min(p.rows, p.tileLo+step)
+		n := (p.tileHi - p.tileLo + p.grain - 1) / p.grain
+		if p.tokens <= fewTokens {
+			pool.Run(n, ws.expandAndDot)
+			continue
+		}
+		pool.Run(n, ws.expand)
+		ws.gemm(p.tileLo, p.tileHi)
+	}
+}
+
+// piece returns the rows of piece i of the tile.
+func (p *product) piece(i int) (lo, hi int) {
+	lo = p.tileLo + i*p.grain
+	return lo, min(p.tileHi, lo+p.grain)
+}
+
+func (ws *Workspace) expandPiece(i int) {
+	p := &ws.work
+	lo, hi := p.piece(i)
+	dequantise(p.t, ws.tile[(lo-p.tileLo)*p.cols:(hi-p.tileLo)*p.cols], p.w[lo*p.rowBytes:hi*p.rowBytes])
+}
+
+func (ws *Workspace) expandAndDotPiece(i int) {
+	ws.expandPiece(i)
+	ws.gemm(ws.work.piece(i))
+}
+
+// gemm multiplies by rows lo to hi, which are in the tile.
+func (ws *Workspace) gemm(lo, hi int) {
+	p := &ws.work
+	simd.Sgemm(blas.NoTrans, blas.Trans, p.tokens, hi-lo, p.cols, 1, p.x, p.ldx, ws.tile[(lo-p.tileLo)*p.cols:], max(1, p.cols), 0, p.dst[lo:], p.ldd)
+}
