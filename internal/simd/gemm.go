@@ -1,6 +1,10 @@
 package simd
 
-import "gonum.org/v1/gonum/blas"
+import (
+	"fmt"
+
+	"gonum.org/v1/gonum/blas"
+)
 
 // float is the element type of a matrix.
 type float interface{ float32 | float64 }
@@ -9,12 +13,12 @@ type float interface{ float32 | float64 }
 // strides lda, ldb and ldc. op(X) is X for NoTrans and Xᵀ otherwise. C must not overlap A or B. With beta = 0 the old C is
 // not read, so NaNs in it vanish. It panics if a shape does not fit its slice.
 func Sgemm(tA, tB blas.Transpose, m, n, k int, alpha float32, a []float32, lda int, b []float32, ldb int, beta float32, c []float32, ldc int) {
-	gemmGeneric(tA, tB, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc)
+	gemm(sgemmEngine, tA, tB, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc)
 }
 
 // Dgemm is Sgemm in float64.
 func Dgemm(tA, tB blas.Transpose, m, n, k int, alpha float64, a []float64, lda int, b []float64, ldb int, beta float64, c []float64, ldc int) {
-	gemmGeneric(tA, tB, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc)
+	gemm(dgemmEngine, tA, tB, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc)
 }
 
 // SgemmBatch computes batch products like Sgemm; the i-th takes its matrices from a[i*strideA:], b[i*strideB:] and
@@ -32,35 +36,30 @@ func DgemmBatch(tA, tB blas.Transpose, batch, m, n, k int, alpha float64, a []fl
 	}
 }
 
-func gemmGeneric[T float](tA, tB blas.Transpose, m, n, k int, alpha T, a []T, lda int, b []T, ldb int, beta T, c []T, ldc int) {
-	for i := range m {
-		ci := c[i*ldc:][:n]
-		if beta == 0 {
-			clear(ci)
-		} else {
-			for j := range ci {
-				ci[j] *= beta
-			}
-		}
-		if alpha == 0 {
-			continue
-		}
-		for p := range k {
-			var x T
-			if tA == blas.NoTrans {
-				x = alpha * a[i*lda+p]
-			} else {
-				x = alpha * a[p*lda+i]
-			}
-			if tB == blas.NoTrans {
-				for j, v := range b[p*ldb:][:n] {
-					ci[j] += x * v
-				}
-			} else {
-				for j := range ci {
-					ci[j] += x * b[j*ldb+p]
-				}
-			}
-		}
+// gemm checks the shapes and runs one product.
+func gemm[T float](e *gemmEngine[T], tA, tB blas.Transpose, m, n, k int, alpha T, a []T, lda int, b []T, ldb int, beta T, c []T, ldc int) {
+	checkShape("A", tA, m, k, len(a), lda)
+	checkShape("B", tB, k, n, len(b), ldb)
+	checkShape("C", blas.NoTrans, m, n, len(c), ldc)
+	g := e.calls.Get().(*gemmCall[T])
+	g.tA, g.tB, g.m, g.n, g.k = tA, tB, m, n, k
+	g.alpha, g.beta = alpha, beta
+	g.a, g.b, g.c = a, b, c
+	g.lda, g.ldb, g.ldc = lda, ldb, ldc
+	g.run()
+}
+
+// checkShape panics unless op(X), rows x cols, fits a slice of length values with row stride ld.
+func checkShape(name string, t blas.Transpose, rows, cols, length, ld int) {
+	if t != blas.NoTrans {
+		rows, cols = cols, rows
+	}
+	switch {
+	case rows < 0 || cols < 0:
+		panic(fmt.Sprintf("simd: %s is %d x %d", name, rows, cols))
+	case ld < max(1, cols):
+		panic(fmt.Sprintf("simd: %s has %d columns, row stride %d", name, cols, ld))
+	case rows > 0 && length < (rows-1)*ld+cols:
+		panic(fmt.Sprintf("simd: %s is %d x %d with row stride %d, but has %d values", name, rows, cols, ld, length))
 	}
 }

@@ -12,6 +12,8 @@ import (
 // generators maps each NAME to the function that emits its kernels into avo's global file.
 var generators = map[string]func(){
 	"cpuid": cpuid,
+	"q":     quant,
+	"gemm":  gemm,
 }
 
 func main() {
