@@ -2,6 +2,8 @@ package simd
 
 import "fmt"
 
+//go:generate go -C _asm run . q -out ../q_amd64.s -stubs ../q_stub_amd64.go -pkg simd
+
 // Block formats of GGUF files: 32 or 256 values ("q4_0" to "q8_0", "q2_K" to "q6_K") that share half-precision scales.
 // Layouts are described with the portable kernels; package quant has the types' sizes.
 

@@ -2,6 +2,5 @@
 
 package simd
 
-func vecAsm() []kernelSet[vecKernels]     { return nil }
-func halfAsm() []kernelSet[halfKernels]   { return nil }
-func quantAsm() []kernelSet[quantKernels] { return nil }
+func vecAsm() []kernelSet[vecKernels]   { return nil }
+func halfAsm() []kernelSet[halfKernels] { return nil }
