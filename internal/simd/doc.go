@@ -7,3 +7,5 @@
 package simd
 
 //go:generate go -C _asm run . cpuid -out ../cpuid_amd64.s -stubs ../cpuid_stub_amd64.go -pkg simd
+//go:generate go -C _asm run . gemm -out ../gemm_amd64.s -stubs ../gemm_stubs_amd64.go -pkg simd
+//go:generate go -C _asm run . pack -out ../pack_amd64.s -stubs ../pack_stubs_amd64.go -pkg simd

@@ -6,11 +6,11 @@ func sgemmKernels() []gemmKernel[float32] {
 	return []gemmKernel[float32]{
 		{
 			name: isaAVX512.String(), usable: level >= isaAVX512, mr: 14, nr: 32,
-			panel: sgemmPanelAVX512, interlace: interlaceGeneric[float32], transpose: transposeGeneric[float32],
+			panel: sgemmPanelAVX512, interlace: sinterlaceAVX2, transpose: stransposeAVX2,
 		},
 		{
 			name: isaAVX2.String(), usable: level >= isaAVX2, mr: 6, nr: 16,
-			panel: sgemmPanelAVX2, interlace: interlaceGeneric[float32], transpose: transposeGeneric[float32],
+			panel: sgemmPanelAVX2, interlace: sinterlaceAVX2, transpose: stransposeAVX2,
 		},
 	}
 }
@@ -19,11 +19,31 @@ func dgemmKernels() []gemmKernel[float64] {
 	return []gemmKernel[float64]{
 		{
 			name: isaAVX512.String(), usable: level >= isaAVX512, mr: 14, nr: 16,
-			panel: dgemmPanelAVX512, interlace: interlaceGeneric[float64], transpose: transposeGeneric[float64],
+			panel: dgemmPanelAVX512, interlace: dinterlaceAVX2, transpose: dtransposeAVX2,
 		},
 		{
 			name: isaAVX2.String(), usable: level >= isaAVX2, mr: 6, nr: 8,
-			panel: dgemmPanelAVX2, interlace: interlaceGeneric[float64], transpose: transposeGeneric[float64],
+			panel: dgemmPanelAVX2, interlace: dinterlaceAVX2, transpose: dtransposeAVX2,
 		},
+	}
+}
+
+func stransposeAVX2(dst []float32, w int, src []float32, ld, k, n int) {
+	if k < 4 {
+		transposeGeneric(dst, w, src, ld, k, n)
+		return
+	}
+	for j := 0; j < n; j += 8 {
+		stransposeGroupAVX2(dst[j:], w, src[j*ld:], ld, k, min(8, n-j))
+	}
+}
+
+func dtransposeAVX2(dst []float64, w int, src []float64, ld, k, n int) {
+	if k < 2 {
+		transposeGeneric(dst, w, src, ld, k, n)
+		return
+	}
+	for j := 0; j < n; j += 4 {
+		dtransposeGroupAVX2(dst[j:], w, src[j*ld:], ld, k, min(4, n-j))
 	}
 }

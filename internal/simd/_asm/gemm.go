@@ -63,6 +63,33 @@ func (a arch) load(ops ...Op)      { a.pick(VMOVUPS, VMOVUPD)(ops...) }
 func (a arch) broadcast(ops ...Op) { a.pick(VBROADCASTSS, VBROADCASTSD)(ops...) }
 func (a arch) zero(r Op)           { a.pick(VXORPS, VXORPD)(r, r, r) }
 
+// loadMasked and storeMasked use mask, or K1 on AVX-512. What loadMasked leaves out is zero.
+func (a arch) loadMasked(from, mask, to Op) {
+	switch {
+	case a.wide:
+		if a.double {
+			VMOVUPD_Z(from, K1, to)
+		} else {
+			VMOVUPS_Z(from, K1, to)
+		}
+	case a.double:
+		VMASKMOVPD(from, mask, to)
+	default:
+		VMASKMOVPS(from, mask, to)
+	}
+}
+
+func (a arch) storeMasked(from, mask, to Op) {
+	switch {
+	case a.wide:
+		a.load(from, K1, to)
+	case a.double:
+		VMASKMOVPD(from, mask, to)
+	default:
+		VMASKMOVPS(from, mask, to)
+	}
+}
+
 // panelSignature is that of simd.panelKernel; strides are in elements.
 const panelSignature = "func(a []%[1]s, rowA, colA, stepA int, b []%[1]s, rowB int, c []%[1]s, rowC, m, n, k int, alpha, beta %[1]s)"
 
@@ -146,23 +173,25 @@ func (p *panel) mask(vectors int) {
 		KMOVW(EDX, K1)
 		return
 	}
-	LEAQ(p.window().Offset(32), R15)
+	LEAQ(tailMask().Offset(32), R15)
 	SHLQ(Imm(uint64(2+p.size/8)), RCX)
 	SUBQ(RCX, R15)
 }
 
-var windowData *Mem
+var tailMaskData *Mem
 
-// window is the table that mask slides over.
-func (p *panel) window() Mem {
-	if windowData == nil {
+// tailMask is a table of a vector of ones and then one of zeros: a window onto it is a mask.
+func tailMask() Mem {
+	if tailMaskData == nil {
 		m := GLOBL("tailMask", RODATA|NOPTR)
-		for i := range 8 {
-			DATA(8*i, U64(map[bool]uint64{true: ^uint64(0)}[i < 4]))
+		for i, ones := range []uint64{^uint64(0), 0} {
+			for j := range 4 {
+				DATA(32*i+8*j, U64(ones))
+			}
 		}
-		windowData = &m
+		tailMaskData = &m
 	}
-	return *windowData
+	return *tailMaskData
 }
 
 // rows emits the loop over the panel's rows for one width.
@@ -339,31 +368,5 @@ func (p *panel) update(label string, mr, vectors int, masked bool) {
 			}
 		}
 		ADDQ(R13, RAX)
-	}
-}
-
-func (p *panel) loadMasked(from, mask, to Op) {
-	switch {
-	case p.wide:
-		if p.double {
-			VMOVUPD_Z(from, K1, to)
-		} else {
-			VMOVUPS_Z(from, K1, to)
-		}
-	case p.double:
-		VMASKMOVPD(from, mask, to)
-	default:
-		VMASKMOVPS(from, mask, to)
-	}
-}
-
-func (p *panel) storeMasked(from, mask, to Op) {
-	switch {
-	case p.wide:
-		p.load(from, K1, to)
-	case p.double:
-		VMASKMOVPD(from, mask, to)
-	default:
-		VMASKMOVPS(from, mask, to)
 	}
 }

@@ -14,6 +14,7 @@ var generators = map[string]func(){
 	"cpuid": cpuid,
 	"q":     quant,
 	"gemm":  gemm,
+	"pack":  pack,
 }
 
 func main() {
