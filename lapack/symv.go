@@ -1,0 +1,71 @@
+package lapack
+
+import (
+	"math"
+
+	"gonum.org/v1/gonum/blas"
+
+	"github.com/eckart-go/eckart/internal/pool"
+	"github.com/eckart-go/eckart/internal/simd"
+)
+
+// Tiles of symv: symvRows rows of the matrix times symvCols columns are read once from memory and used twice from the
+// second-level cache.
+const (
+	symvRows   = 32
+	symvCols   = 256
+	symvGroups = 8         // most parallel groups of rows, each with its own sum
+	symvGrain  = 64 * 1024 // elements of the triangle that are worth a group
+)
+
+// symv computes y = A x for a symmetric A (n x n) of which the upper triangle is stored: each element is read once. sums has
+// room for symvGroups*n.
+func symv(n int, a []float64, lda int, x, y, sums []float64) {
+	clear(y[:n])
+	groups := min(symvGroups, max(1, n*n/2/symvGrain))
+	if groups == 1 {
+		symvRange(n, 0, n, a, lda, x, y)
+		return
+	}
+	pool.Run(groups, func(g int) {
+		sum := sums[g*n : (g+1)*n]
+		clear(sum)
+		symvRange(n, symvBound(n, g, groups), symvBound(n, g+1, groups), a, lda, x, sum)
+	})
+	for g := range groups {
+		simd.Daxpy(1, sums[g*n:(g+1)*n], y[:n])
+	}
+}
+
+// symvBound splits the rows of a triangle of n rows, whole tiles each, so that the groups have about equal areas: rows below r
+// hold (1 - (1-r/n)^2) of it.
+func symvBound(n, g, groups int) int {
+	if g == groups {
+		return n
+	}
+	r := float64(n) * (1 - math.Sqrt(1-float64(g)/float64(groups)))
+	return int(r/symvRows+0.5) * symvRows
+}
+
+// symvRange adds to y the contribution of rows lo to hi of the stored triangle, mirrored elements included.
+func symvRange(n, lo, hi int, a []float64, lda int, x, y []float64) {
+	for i0 := lo; i0 < hi; i0 += symvRows {
+		i1 := min(i0+symvRows, hi)
+		for i := i0; i < i1; i++ { // the triangle on the diagonal
+			row := a[i*lda+i : i*lda+i1]
+			xi := x[i]
+			sum := row[0] * xi
+			for j, v := range row[1:] {
+				sum += v * x[i+1+j]
+				y[i+1+j] += v * xi
+			}
+			y[i] += sum
+		}
+		for j0 := i1; j0 < n; j0 += symvCols {
+			cols := min(symvCols, n-j0)
+			tile := a[i0*lda+j0:]
+			simd.Dgemv(blas.NoTrans, i1-i0, cols, 1, tile, lda, x[j0:j0+cols], 1, 1, y[i0:i1], 1)
+			simd.Dgemv(blas.Trans, i1-i0, cols, 1, tile, lda, x[i0:i1], 1, 1, y[j0:j0+cols], 1)
+		}
+	}
+}
