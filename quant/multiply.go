@@ -61,11 +61,17 @@ func MulTo(t Type, dst []float32, ldd int, w []byte, rows, cols int, x []float32
 	if rows == 0 || tokens == 0 {
 		return nil
 	}
+	if cols == 0 {
+		for i := range tokens {
+			clear(dst[i*ldd:][:rows])
+		}
+		return nil
+	}
 	if ws == nil {
 		ws = new(Workspace)
 	}
 	ws.work = product{t: t, dst: dst, ldd: ldd, w: w, rows: rows, cols: cols, rowBytes: rowBytes, x: x, ldx: ldx, tokens: tokens,
-		grain: max(8, pieceBytes/max(rowBytes, 1)/8*8), dot: dotKernel(t)}
+		grain: max(8, pieceBytes/rowBytes/8*8), dot: dotKernel(t)}
 	if ws.decode == nil {
 		ws.decode, ws.expand, ws.expandAndDot = ws.decodePiece, ws.expandPiece, ws.expandAndDotPiece
 	}
@@ -149,7 +155,7 @@ func (ws *Workspace) decodePiece(i int) {
 // multiplyTiles expands W tile by tile and multiplies in float32.
 func (ws *Workspace) multiplyTiles() {
 	p := &ws.work
-	pieces := max(1, tileValues/max(1, p.cols)/p.grain) // in a tile
+	pieces := max(1, tileValues/p.cols/p.grain) // in a tile
 	step := pieces * p.grain
 	ws.tile = grow(ws.tile, min(step, p.rows)*p.cols)
 	for p.tileLo = 0; p.tileLo < p.rows; p.tileLo += step {
@@ -184,5 +190,5 @@ func (ws *Workspace) expandAndDotPiece(i int) {
 // gemm multiplies by rows lo to hi, which are in the tile.
 func (ws *Workspace) gemm(lo, hi int) {
 	p := &ws.work
-	simd.Sgemm(blas.NoTrans, blas.Trans, p.tokens, hi-lo, p.cols, 1, p.x, p.ldx, ws.tile[(lo-p.tileLo)*p.cols:], max(1, p.cols), 0, p.dst[lo:], p.ldd)
+	simd.Sgemm(blas.NoTrans, blas.Trans, p.tokens, hi-lo, p.cols, 1, p.x, p.ldx, ws.tile[(lo-p.tileLo)*p.cols:], p.cols, 0, p.dst[lo:], p.ldd)
 }
