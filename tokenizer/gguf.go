@@ -20,7 +20,8 @@ const (
 
 // FromGGUF reads a tokenizer from the metadata of a GGUF file: tokenizer.ggml.model "gpt2" (byte-level BPE), "llama"
 // (SentencePiece BPE by scores) or "bert" (WordPiece), with the splitter that tokenizer.ggml.pre names. Values have the Go
-// types of their GGUF types; arrays are slices. Control and user-defined tokens are recognised in the text.
+// types of their GGUF types; arrays are slices. Control, unknown and user-defined tokens are recognised in the
+// text. WordPiece follows Hugging Face where llama.cpp differs (it drops spacing marks and vowels of Hangul with the accents).
 func FromGGUF(meta map[string]any) (*Tokenizer, error) {
 	t, err := parseGGUF(metadata(meta))
 	if err != nil {
@@ -139,8 +140,8 @@ func parseGGUF(m metadata) (*Tokenizer, error) {
 		}
 	}
 	for id, tok := range v.tokens {
-		if k := v.typeOf(id); k == typeControl || k == typeUser {
-			if err := b.add(added{id: id, content: tok, special: k == typeControl}); err != nil {
+		if k := v.typeOf(id); k == typeControl || k == typeUser || k == typeUnknown {
+			if err := b.add(added{id: id, content: tok, special: k != typeUser}); err != nil {
 				return nil, err
 			}
 		}

@@ -220,7 +220,7 @@ def llamacpp(base, model, pre, **extra):
     tokens = sorted(m["model"]["vocab"], key=m["model"]["vocab"].get)
     special = {a["content"] for a in m["added_tokens"]}
     with tempfile.TemporaryDirectory() as d:
-        w = gguf.GGUFWriter(d + "/v.gguf", "llama" if model != "bert" else "bert")
+        w = gguf.GGUFWriter(d + "/v.gguf", "llama")
         for key in ("block_count", "context_length", "embedding_length", "feed_forward_length", "head_count"):
             getattr(w, "add_" + key)(1)
         w.add_tokenizer_model(model)
@@ -229,8 +229,6 @@ def llamacpp(base, model, pre, **extra):
         if model == "llama":
             kinds[0] = 2
             w.add_token_scores([0.0 if i < 259 else float(259 - i) for i in range(len(tokens))])
-        if model == "bert":
-            tokens = [t if t in special else t[2:] if t.startswith("##") else "▁" + t for t in tokens]
         w.add_token_list(tokens)
         w.add_token_types(kinds)
         if model == "gpt2":
@@ -313,7 +311,6 @@ def main():
         "smollm": {"base": "gpt2", "model": "gpt2", "ids": llamacpp(bases["gpt2"], "gpt2", "smollm", add_bos_token=False, bos_token_id=0, eos_token_id=0)},
         "llama-bpe": {"base": "llama3", "model": "gpt2", "ids": llamacpp(bases["llama3"], "gpt2", "llama-bpe", bos_token_id=0, eos_token_id=1)},
         "spm": {"base": "sentencepiece", "model": "llama", "ids": llamacpp(bases["sentencepiece"], "llama", "default", **ends)},
-        "bert": {"base": "wordpiece", "model": "bert", "ids": llamacpp(bases["wordpiece"], "bert", "default", unk_token_id=1, bos_token_id=2, eos_token_id=3, sep_token_id=3, pad_token_id=0)},
     })
     write("llama2c.json.gz", llama2c())
     if len(sys.argv) > 3:
