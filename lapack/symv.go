@@ -15,7 +15,7 @@ const (
 	symvRows   = 32
 	symvCols   = 256
 	symvGroups = 8         // most parallel groups of rows, each with its own sum
-	symvGrain  = 64 * 1024 // elements of the triangle that are worth a group
+	symvGrain  = 16 * 1024 // elements of the triangle that are worth a group
 )
 
 // symv computes y = A x for a symmetric A (n x n) of which the upper triangle is stored: each element is read once. sums has

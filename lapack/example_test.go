@@ -1,0 +1,27 @@
+package lapack_test
+
+import (
+	"fmt"
+
+	"gonum.org/v1/gonum/blas"
+	"gonum.org/v1/gonum/blas/blas64"
+
+	"github.com/eckart-go/eckart/lapack"
+)
+
+func ExampleSymEigen() {
+	a := blas64.Symmetric{N: 2, Stride: 2, Uplo: blas.Upper, Data: []float64{2, 1, 0, 2}} // below the diagonal is not read
+	var s lapack.SymEigen
+	if err := s.Factorize(a); err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Printf("%.3f\n", s.Values())
+	// Output: [1.000 3.000]
+}
+
+func ExampleCholesky() {
+	a := []float64{4, 0, 2, -3}
+	fmt.Println(lapack.Cholesky(blas.Lower, 2, a, 2))
+	// Output: lapack: matrix is not positive definite: pivot 1 is -4
+}
