@@ -2,6 +2,8 @@ package simd
 
 import "math"
 
+//go:generate go -C _asm run . half -out ../half_amd64.s -stubs ../half_stub_amd64.go -pkg simd
+
 // halfKernels is one implementation of the conversions between half precision and float32. In each the lengths agree.
 type halfKernels struct {
 	f16ToF32  func(dst []float32, src []uint16)

@@ -2,6 +2,8 @@ package simd
 
 import "math"
 
+//go:generate go -C _asm run . vec -out ../vec_amd64.s -stubs ../vec_stub_amd64.go -pkg simd
+
 // kernelSet is one implementation of a group of kernels and the instruction set it needs.
 type kernelSet[K any] struct {
 	isa     isa
