@@ -193,6 +193,9 @@ func (l *Llama) Logits(ctx context.Context, tokens []int) ([]float32, error) {
 // states of rows lo to hi-1; use gets their logits (hi-lo rows of ids numbers) for the tokens firstID, firstID+1, ...
 func (l *Llama) eachLogits(ctx context.Context, n int, fill func(dst []float32, lo, hi int) error,
 	use func(logits []float32, lo, hi, firstID, ids int)) error {
+	if n == 0 {
+		return nil
+	}
 	matrix, err := l.table(l.headName())
 	if err != nil {
 		return err

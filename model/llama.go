@@ -8,6 +8,7 @@ import (
 	"github.com/gomlx/compute"
 	"github.com/gomlx/gomlx/core/graph"
 
+	"github.com/eckart-go/eckart/backend"
 	"github.com/eckart-go/eckart/checkpoint"
 	"github.com/eckart-go/eckart/quant"
 	"github.com/eckart-go/eckart/structure"
@@ -58,7 +59,7 @@ func newLlama(path string, source *checkpoint.Model, opts Options) (*Llama, erro
 	}
 	b := opts.Backend
 	if b == nil {
-		b = defaultBackend()
+		b = backend.New()
 	}
 	e, err := newEngine(b)
 	if err != nil {

@@ -29,7 +29,7 @@ func (l *Llama) loadHead(h *headSet, f form) error {
 		return err
 	}
 	if f == asStored && matrix.stored.BlockSize() > 1 {
-		if h.layer, err = quantised(matrix.stored, v, d, matrix.data, nil); err != nil {
+		if h.layer, err = structure.NewQuantised(matrix.stored, v, d, matrix.data, nil); err != nil {
 			return err
 		}
 		h.parts, err = l.placed(nil, h.layer)

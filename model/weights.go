@@ -108,7 +108,7 @@ func (l *Llama) storedLayer(name string, m, n int) (structure.Layer, error) {
 			return nil, err
 		}
 	}
-	return quantised(t, m, n, data, bias)
+	return structure.NewQuantised(t, m, n, data, bias)
 }
 
 // place puts a layer's parts into the set's buffers.
