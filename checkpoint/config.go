@@ -24,6 +24,8 @@ type Config struct {
 	RopeScaling *RopeScaling // nil: none
 
 	QKVBias        bool // q, k and v projections have biases
+	OutputBias     bool // the output projection of attention has a bias
+	MLPBias        bool // the projections of the MLP have biases
 	TiedEmbeddings bool // the output projection is the embedding
 	BOS            int  // -1: none
 	EOS            []int

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -179,11 +180,11 @@ func writeHFConfig(c Config, dtype string) ([]byte, error) {
 		"architectures": []string{hfClass[c.Architecture]}, "model_type": c.Architecture, "torch_dtype": dtype,
 		"vocab_size": c.Vocab, "hidden_size": c.Hidden, "intermediate_size": c.Intermediate, "num_hidden_layers": c.Layers,
 		"num_attention_heads": c.Heads, "num_key_value_heads": c.KVHeads, "head_dim": c.HeadDim,
-		"max_position_embeddings": c.MaxPositions, "rms_norm_eps": c.NormEps, "rope_theta": c.RopeTheta,
+		"max_position_embeddings": c.MaxPositions, "rms_norm_eps": jsonFloat(c.NormEps), "rope_theta": jsonFloat(c.RopeTheta),
 		"hidden_act": "silu", "tie_word_embeddings": c.TiedEmbeddings, "use_cache": true, "initializer_range": 0.02,
 	}
 	if c.Architecture == "llama" {
-		h["attention_bias"], h["mlp_bias"] = c.QKVBias, false
+		h["attention_bias"], h["mlp_bias"] = c.QKVBias, c.MLPBias
 	}
 	switch c.Architecture {
 	case "qwen2":
@@ -211,10 +212,10 @@ func writeHFConfig(c Config, dtype string) ([]byte, error) {
 		h["eos_token_id"] = c.EOS
 	}
 	if s := c.RopeScaling; s != nil {
-		scaling := map[string]any{"rope_type": s.Kind.String(), "factor": s.Factor}
+		scaling := map[string]any{"rope_type": s.Kind.String(), "factor": jsonFloat(s.Factor)}
 		switch {
 		case s.Kind == RopeLlama3 && s.OriginalMaxPositions > 0:
-			scaling["low_freq_factor"], scaling["high_freq_factor"] = s.LowFreqFactor, s.HighFreqFactor
+			scaling["low_freq_factor"], scaling["high_freq_factor"] = jsonFloat(s.LowFreqFactor), jsonFloat(s.HighFreqFactor)
 			scaling["original_max_position_embeddings"] = s.OriginalMaxPositions
 		case s.Divisors != nil:
 			return nil, fmt.Errorf("the model's RoPE divisors fit no rule that config.json can express")
@@ -223,6 +224,17 @@ func writeHFConfig(c Config, dtype string) ([]byte, error) {
 	}
 	text, err := json.MarshalIndent(h, "", "  ")
 	return append(text, '\n'), err
+}
+
+// jsonFloat is written as Python writes a float, so that 10000 stays one: transformers tells 10000.0 from 10000.
+type jsonFloat float64
+
+func (f jsonFloat) MarshalJSON() ([]byte, error) {
+	s := strconv.FormatFloat(float64(f), 'g', -1, 64)
+	if !strings.ContainsAny(s, ".e") {
+		s += ".0"
+	}
+	return []byte(s), nil
 }
 
 // architectures are the model types that OpenModel knows, and hfClass their classes in transformers.

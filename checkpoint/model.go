@@ -54,6 +54,8 @@ func (m *Model) open(path string) error {
 		m.config.TiedEmbeddings = !m.Has("lm_head.weight")
 	}
 	m.config.QKVBias = m.Has("model.layers.0.self_attn.q_proj.bias")
+	m.config.OutputBias = m.Has("model.layers.0.self_attn.o_proj.bias")
+	m.config.MLPBias = m.Has("model.layers.0.mlp.gate_proj.bias")
 	if err := m.checkTensors(); err != nil {
 		return failf(path, "%w", err)
 	}
