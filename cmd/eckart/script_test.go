@@ -2,6 +2,7 @@ package main
 
 import (
 	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -15,9 +16,14 @@ func TestMain(m *testing.M) {
 
 // Every verb is tested by a script that a user could have typed.
 func TestScripts(t *testing.T) {
+	root, err := filepath.Abs(filepath.Join("..", ".."))
+	if err != nil {
+		t.Fatal(err)
+	}
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
 		Setup: func(env *testscript.Env) error {
+			env.Setenv("MODEL", filepath.Join(root, "quickstart", "data", "stories260K.bin"))
 			env.Setenv("ECKART_CACHE", env.WorkDir+"/cache")
 			env.Setenv("HF_HOME", env.WorkDir+"/hf")
 			return nil
