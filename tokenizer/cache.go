@@ -7,16 +7,18 @@ import (
 )
 
 const (
-	cacheSlots = 1 << 16
-	cacheWord  = 40 // longest word kept, in bytes
+	cacheSets = 1 << 15
+	cacheWord = 64 // longest word kept, in bytes
 )
 
-// cache remembers the ids of recent short words, one word a slot, without locks: a slot is replaced as a whole. It holds at
-// most cacheSlots words (about 8 MiB) and never changes a result.
+// cache remembers the ids of recent short words, two words a set, without locks: an entry never changes once it is there. It
+// holds at most 2*cacheSets words (some 10 MiB) and never changes a result.
 type cache struct {
-	seed  maphash.Seed
-	slots []atomic.Pointer[cached]
+	seed maphash.Seed
+	sets []cacheSet
 }
+
+type cacheSet [2]atomic.Pointer[cached] // the newer word first
 
 type cached struct {
 	word string
@@ -24,15 +26,25 @@ type cached struct {
 }
 
 func newCache() *cache {
-	return &cache{seed: maphash.MakeSeed(), slots: make([]atomic.Pointer[cached], cacheSlots)}
+	return &cache{seed: maphash.MakeSeed(), sets: make([]cacheSet, cacheSets)}
 }
 
-// slot returns the only slot word may be in.
-func (c *cache) slot(word string) *atomic.Pointer[cached] {
-	return &c.slots[maphash.String(c.seed, word)%cacheSlots]
+// set returns the set word may be in.
+func (c *cache) set(word string) *cacheSet { return &c.sets[maphash.String(c.seed, word)%cacheSets] }
+
+// get returns the ids of word, if they are there.
+func (s *cacheSet) get(word string) ([]int32, bool) {
+	if e := s[0].Load(); e != nil && e.word == word {
+		return e.ids, true
+	}
+	if e := s[1].Load(); e != nil && e.word == word {
+		return e.ids, true
+	}
+	return nil, false
 }
 
-// fill puts word and a copy of its ids in its slot.
-func fill(slot *atomic.Pointer[cached], word string, ids []int32) {
-	slot.Store(&cached{strings.Clone(word), append([]int32(nil), ids...)})
+// put adds word and a copy of its ids in place of the older word.
+func (s *cacheSet) put(word string, ids []int32) {
+	s[1].Store(s[0].Load())
+	s[0].Store(&cached{strings.Clone(word), append([]int32(nil), ids...)})
 }

@@ -38,14 +38,14 @@ func (r remembered) encode(sc *scratch, word string) {
 		sc.emit(sc.ids)
 		return
 	}
-	slot := r.cache.slot(word)
-	if e := slot.Load(); e != nil && e.word == word {
-		sc.emit(e.ids)
+	set := r.cache.set(word)
+	if ids, ok := set.get(word); ok {
+		sc.emit(ids)
 		return
 	}
 	sc.ids = sc.ids[:0]
 	r.model.ids(sc, word)
-	fill(slot, word, sc.ids)
+	set.put(word, sc.ids)
 	sc.emit(sc.ids)
 }
 
