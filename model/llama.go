@@ -30,6 +30,7 @@ type Llama struct {
 	rope     rope
 	engine   *engine
 	replaced [][]structure.Layer // by SetLinear: a layer, or nil, for every block and linear
+	index    structure.Index     // layers that the checkpoint stores as structures
 	stream   weightSet           // the block that RunBlock holds
 	held     int                 // which block that is; -1 for none
 }
@@ -38,7 +39,7 @@ type Llama struct {
 var architectures = []string{"llama", "mistral", "qwen2"}
 
 // Open opens the checkpoint at path (a safetensors folder, a GGUF file or a llama2.c file). Its weights are read later, a block
-// at a time.
+// at a time. Layers that the checkpoint stores as structures, such as low-rank factors, are run as such.
 func Open(path string, opts Options) (*Llama, error) {
 	source, err := checkpoint.OpenModel(path)
 	if err != nil {
@@ -57,6 +58,10 @@ func newLlama(path string, source *checkpoint.Model, opts Options) (*Llama, erro
 	if !slices.Contains(architectures, c.Architecture) {
 		return nil, fmt.Errorf("model: %s: architecture %q: expected one of %v", path, c.Architecture, architectures)
 	}
+	index, err := structure.ReadIndex(source.Source())
+	if err != nil {
+		return nil, fmt.Errorf("model: %s: %w", path, err)
+	}
 	b := opts.Backend
 	if b == nil {
 		b = backend.New()
@@ -65,7 +70,7 @@ func newLlama(path string, source *checkpoint.Model, opts Options) (*Llama, erro
 	if err != nil {
 		return nil, err
 	}
-	l := &Llama{path: path, source: source, config: c, rope: c.RopeFrequencies(), engine: e, held: -1}
+	l := &Llama{path: path, source: source, config: c, rope: c.RopeFrequencies(), engine: e, index: index, held: -1}
 	l.replaced = make([][]structure.Layer, c.Layers)
 	for i := range l.replaced {
 		l.replaced[i] = make([]structure.Layer, len(linears))

@@ -51,13 +51,24 @@ func (l *Llama) load(w *weightSet, i int, f form) error {
 	return nil
 }
 
-// loadLinear fills layer j of the set: the replacement given to SetLinear, the stored blocks, or the dense weight.
+// loadLinear fills layer j of the set: the replacement given to SetLinear, the stored structure, the stored blocks, or the
+// dense weight.
 func (l *Llama) loadLinear(w *weightSet, block, j int, f form) error {
 	if layer := l.replaced[block][j]; layer != nil {
 		return l.place(w, j, layer)
 	}
 	name := fmt.Sprintf("model.layers.%d.%s", block, linears[j])
 	m, n := l.linearDims(j)
+	if d, ok := l.index[name]; ok {
+		layer, err := structure.Load(l.source.Source(), name, d)
+		if err != nil {
+			return fmt.Errorf("model: %s: %w", l.path, err)
+		}
+		if d.Rows != m || d.Cols != n {
+			return l.shapeError(name, []int{m, n}, []int{d.Rows, d.Cols})
+		}
+		return l.place(w, j, layer)
+	}
 	if f == asStored {
 		layer, err := l.storedLayer(name, m, n)
 		if err != nil || layer != nil {
