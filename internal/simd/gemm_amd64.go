@@ -33,7 +33,7 @@ func stransposeAVX2(dst []float32, w int, src []float32, ld, k, n int) {
 		transposeGeneric(dst, w, src, ld, k, n)
 		return
 	}
-	for j := 0; j < n; j += 8 {
+	for j := (n - 1) &^ 7; j >= 0; j -= 8 { // backwards: a group writes 8 columns, more than w leaves to the last
 		stransposeGroupAVX2(dst[j:], w, src[j*ld:], ld, k, min(8, n-j))
 	}
 }
@@ -43,7 +43,7 @@ func dtransposeAVX2(dst []float64, w int, src []float64, ld, k, n int) {
 		transposeGeneric(dst, w, src, ld, k, n)
 		return
 	}
-	for j := 0; j < n; j += 4 {
+	for j := (n - 1) &^ 3; j >= 0; j -= 4 {
 		dtransposeGroupAVX2(dst[j:], w, src[j*ld:], ld, k, min(4, n-j))
 	}
 }

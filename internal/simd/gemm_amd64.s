@@ -994,6 +994,11 @@ wide1done:
 	RET
 
 full:
+	MOVQ  b_base+48(FP), R15
+	MOVQ  k+128(FP), CX
+	IMULQ R12, CX
+	ADDQ  CX, R15
+
 full6loop:
 	CMPQ       BX, $0x06
 	JL         full6done
@@ -1056,6 +1061,8 @@ full6main:
 	VFMADD231PS  Y12, Y15, Y10
 	VFMADD231PS  Y13, Y15, Y11
 	ADDQ         R8, SI
+	PREFETCHT1   (R15)
+	ADDQ         $0x40, R15
 	VMOVUPS      (DX), Y12
 	VMOVUPS      32(DX), Y13
 	ADDQ         R12, DX
@@ -2514,6 +2521,11 @@ wide1done:
 	RET
 
 full:
+	MOVQ  b_base+48(FP), R15
+	MOVQ  k+128(FP), CX
+	IMULQ R12, CX
+	ADDQ  CX, R15
+
 full6loop:
 	CMPQ       BX, $0x06
 	JL         full6done
@@ -2576,6 +2588,8 @@ full6main:
 	VFMADD231PD  Y12, Y15, Y10
 	VFMADD231PD  Y13, Y15, Y11
 	ADDQ         R8, SI
+	PREFETCHT1   (R15)
+	ADDQ         $0x40, R15
 	VMOVUPD      (DX), Y12
 	VMOVUPD      32(DX), Y13
 	ADDQ         R12, DX
@@ -4837,6 +4851,11 @@ wide1done:
 	RET
 
 full:
+	MOVQ  b_base+48(FP), R15
+	MOVQ  k+128(FP), CX
+	IMULQ R12, CX
+	ADDQ  CX, R15
+
 full14loop:
 	CMPQ       BX, $0x0e
 	JL         full14done
@@ -7619,6 +7638,11 @@ wide1done:
 	RET
 
 full:
+	MOVQ  b_base+48(FP), R15
+	MOVQ  k+128(FP), CX
+	IMULQ R12, CX
+	ADDQ  CX, R15
+
 full14loop:
 	CMPQ       BX, $0x0e
 	JL         full14done

@@ -1,6 +1,7 @@
 package simd
 
 import (
+	"runtime"
 	"sync"
 
 	"gonum.org/v1/gonum/blas"
@@ -13,10 +14,11 @@ import (
 // rows of A, pack them into their own cache, and multiply them by each panel in turn. When all rows fit one block, tasks
 // take columns instead and pack each panel of B just before they use it. Blocks and tasks depend on the shapes alone.
 type gemmEngine[T float] struct {
-	kernel     gemmKernel[T]
-	mc, kc, nc int // block sizes: rows of A, depth, columns of B
-	calls      sync.Pool
-	buffers    sync.Pool
+	kernel  gemmKernel[T]
+	mc, kc  int // a block of A: rows and depth
+	blockB  int // elements of a block of B
+	calls   sync.Pool
+	buffers sync.Pool
 }
 
 var (
@@ -32,7 +34,7 @@ func newGemmEngine[T float](k gemmKernel[T], c cacheSizes) *gemmEngine[T] {
 	e := &gemmEngine[T]{kernel: k}
 	e.kc = min(max(c.l1/2/(k.nr*size)&^7, 64), 512)
 	e.mc = max(c.l2/2/(e.kc*size)/k.mr, 4) * k.mr
-	e.nc = min(max(c.l3/4/(e.kc*size)/k.nr, 16), 4096/k.nr) * k.nr
+	e.blockB = min(max(c.l3/4, c.l2), 16<<20) / size
 	e.calls.New = func() any { return newGemmCall(e) }
 	e.buffers.New = func() any { return new([]T) }
 	return e
@@ -57,12 +59,12 @@ type gemmCall[T float] struct {
 	a, b, c       []T
 	lda, ldb, ldc int
 
-	p0, p1   int // the depths of the current block
-	j0, j1   int // its columns
-	rows     int // rows of a task
-	panels   int // panels of a task
-	bands    int // tasks side by side, along the rows of C
-	blockB   []T // the packed block of B
+	p0, p1  int   // the depths of the current block of B
+	j0, j1  int   // its columns
+	packedB []T   // the block, packed
+	cuts    []int // where the rows are cut into tasks
+	tasks   int   // tasks that the columns are cut into
+
 	packTask func(int)
 	rowTask  func(int)
 	colTask  func(int)
@@ -80,7 +82,7 @@ func (g *gemmCall[T]) run() {
 	case g.m == 0 || g.n == 0:
 	case g.alpha == 0 || g.k == 0:
 		g.scaleC()
-	case g.m <= g.mc:
+	case g.m <= g.mc/4:
 		g.runColumns()
 	default:
 		g.runRows()
@@ -111,34 +113,30 @@ func (g *gemmCall[T]) scaleC() {
 	}
 }
 
-// columnTask is the least work that is worth handing to another core, in multiply-adds: some 20 µs.
-const columnTask = 1 << 18
+// taskWork is the least work that is worth handing to another core, in multiply-adds: some 5 µs.
+const taskWork = 1 << 18
 
 // runColumns is for products whose rows all fit one block.
 func (g *gemmCall[T]) runColumns() {
 	panels := (g.n + g.nr() - 1) / g.nr()
-	tasks := min(max(1, g.m*g.n*g.k/columnTask), 4)
-	g.panels = (panels + tasks - 1) / tasks
-	pool.Run((panels+g.panels-1)/g.panels, g.colTask)
+	g.tasks = min(panels, max(1, g.m*g.n*g.k/taskWork), 8)
+	pool.Run(g.tasks, g.colTask)
 }
 
 func (g *gemmCall[T]) nr() int { return g.kernel.nr }
 
 // multiplyColumns computes one task's columns of C.
 func (g *gemmCall[T]) multiplyColumns(task int) {
-	j0 := task * g.panels * g.nr()
-	j1 := min(g.n, j0+g.panels*g.nr())
+	lo, hi := share(task, g.tasks, g.n, g.nr())
 	buffer := g.buffers.Get().(*[]T)
-	blocks := (g.k + g.kc - 1) / g.kc
-	for i := range blocks {
-		p0, p1 := i*g.k/blocks, (i+1)*g.k/blocks
-		depth := p1 - p0
+	for block := range g.blocks(g.k) {
+		p0, depth := g.block(block, 0, g.k)
 		sizeA := g.sizeA(g.m, depth)
 		grow(buffer, sizeA+depth*g.nr())
 		a := g.packA((*buffer)[:sizeA], 0, g.m, p0, depth)
 		panel := (*buffer)[sizeA:]
-		for j := j0; j < j1; j += g.nr() {
-			width := min(g.nr(), g.n-j)
+		for j := lo; j < hi; j += g.nr() {
+			width := min(g.nr(), hi-j)
 			g.packPanel(panel, j, width, p0, depth)
 			g.multiplyPanel(a, 0, g.m, panel, g.nr(), j, width, p0, depth)
 		}
@@ -146,55 +144,111 @@ func (g *gemmCall[T]) multiplyColumns(task int) {
 	g.buffers.Put(buffer)
 }
 
+// share returns the lo <= i < hi that are task's part of n, cut at multiples of unit.
+func share(task, tasks, n, unit int) (lo, hi int) {
+	units := (n + unit - 1) / unit
+	return min(n, task*units/tasks*unit), min(n, (task+1)*units/tasks*unit)
+}
+
+// blocks returns into how many blocks of at most kc a depth is cut, and block the start and the depth of one of them.
+func (g *gemmCall[T]) blocks(k int) int { return (k + g.kc - 1) / g.kc }
+
+func (g *gemmCall[T]) block(i, p0, p1 int) (start, depth int) {
+	n := g.blocks(p1 - p0)
+	lo, hi := i*(p1-p0)/n, (i+1)*(p1-p0)/n
+	return p0 + lo, hi - lo
+}
+
 // runRows is the general case.
 func (g *gemmCall[T]) runRows() {
-	blocks := (g.k + g.kc - 1) / g.kc
 	buffer := g.buffers.Get().(*[]T)
-	g.rows = g.mc
-	for g.rows > 4*g.kernel.mr && g.m < 8*g.rows {
-		g.rows = (g.rows/g.kernel.mr + 1) / 2 * g.kernel.mr
-	}
-	for g.j0 = 0; g.j0 < g.n; g.j0 += g.nc {
-		g.j1 = min(g.n, g.j0+g.nc)
-		for i := range blocks {
-			g.p0, g.p1 = i*g.k/blocks, (i+1)*g.k/blocks
-			panels := (g.j1 - g.j0 + g.nr() - 1) / g.nr()
-			grow(buffer, panels*g.nr()*(g.p1-g.p0))
-			g.blockB = *buffer
+	nr := g.nr()
+	deep := g.kc * blocksDeep
+	g.cutRows()
+	for g.p0 = 0; g.p0 < g.k; g.p0 += deep {
+		g.p1 = min(g.k, g.p0+deep)
+		nc := max(g.blockB/(g.p1-g.p0)/nr, 8) * nr
+		for g.j0 = 0; g.j0 < g.n; g.j0 += nc {
+			g.j1 = min(g.n, g.j0+nc)
+			panels := (g.j1 - g.j0 + nr - 1) / nr
+			grow(buffer, panels*nr*(g.p1-g.p0))
+			g.packedB = *buffer
 			pool.Run((panels+packedPanels-1)/packedPanels, g.packTask)
-			pool.Run((g.m+g.rows-1)/g.rows, g.rowTask)
+			pool.Run(len(g.cuts)-1, g.rowTask)
 		}
 	}
-	g.blockB = nil
+	g.packedB = nil
 	g.buffers.Put(buffer)
 }
 
-// packedPanels is how many panels one packing task packs.
-const packedPanels = 8
-
-// packB packs some panels of the current block of B.
-func (g *gemmCall[T]) packB(task int) {
-	depth := g.p1 - g.p0
-	for q := task * packedPanels; q < (task+1)*packedPanels; q++ {
-		j := g.j0 + q*g.nr()
-		if j >= g.j1 {
-			return
+// cutRows cuts the rows into tasks: blocks of mc, and towards the end less, so that all threads finish at about the same
+// time. Every cut is at a multiple of mr, so the tiles, and with them the results, are the same wherever the cuts are.
+func (g *gemmCall[T]) cutRows() {
+	mr := g.kernel.mr
+	threads := runtime.GOMAXPROCS(0)
+	least := max(4*mr, taskWork/(g.n*min(g.k, g.kc*blocksDeep))/mr*mr)
+	g.cuts = append(g.cuts[:0], 0)
+	for i := 0; i < g.m; {
+		rows := g.mc
+		if threads > 1 {
+			rows = min(rows, max(least, (g.m-i)/(2*threads)/mr*mr))
 		}
-		g.packPanel(g.blockB[q*depth*g.nr():], j, min(g.nr(), g.j1-j), g.p0, depth)
+		if i+rows+least/2 > g.m {
+			rows = g.m - i
+		}
+		i += rows
+		g.cuts = append(g.cuts, i)
 	}
 }
 
+// blocksDeep is how many blocks of kc are packed at once.
+const blocksDeep = 8
+
+// packedPanels is how many panels one packing task packs.
+const packedPanels = 4
+
+// packB packs some panels of the current block of B.
+func (g *gemmCall[T]) packB(task int) {
+	nr := g.nr()
+	j0 := g.j0 + task*packedPanels*nr
+	j1 := min(g.j1, j0+packedPanels*nr)
+	for block := range g.blocks(g.p1 - g.p0) {
+		p0, depth := g.block(block, g.p0, g.p1)
+		step := depth
+		if g.tB == blas.NoTrans {
+			step = rowsAtOnce
+		}
+		for p := 0; p < depth; p += step {
+			for j := j0; j < j1; j += nr {
+				g.packPanel(g.panelOf(p0, depth, j)[p*nr:], j, min(nr, j1-j), p0+p, min(step, depth-p))
+			}
+		}
+	}
+}
+
+// panelOf is where the panel of packed B is that begins at column j of the block of depths p0 to p0+depth.
+func (g *gemmCall[T]) panelOf(p0, depth, j int) []T {
+	nr := g.nr()
+	width := (g.j1 - g.j0 + nr - 1) / nr * nr
+	return g.packedB[(p0-g.p0)*width+(j-g.j0)*depth:]
+}
+
+// rowsAtOnce is how many rows of a matrix packing walks along together: few enough for their pages to stay in the
+// first-level TLB, and for their lines in the cache, until the next panel reads on.
+const rowsAtOnce = 32
+
 // multiplyRows multiplies one task's rows of A by the current block of B.
 func (g *gemmCall[T]) multiplyRows(task int) {
-	i0 := task * g.rows
-	i1 := min(g.m, i0+g.rows)
-	depth := g.p1 - g.p0
+	nr := g.nr()
+	i0, i1 := g.cuts[task], g.cuts[task+1]
 	buffer := g.buffers.Get().(*[]T)
-	grow(buffer, g.sizeA(i1-i0, depth))
-	a := g.packA(*buffer, i0, i1, g.p0, depth)
-	for j := g.j0; j < g.j1; j += g.nr() {
-		panel := g.blockB[(j-g.j0)*depth:]
-		g.multiplyPanel(a, i0, i1, panel, g.nr(), j, min(g.nr(), g.j1-j), g.p0, depth)
+	for block := range g.blocks(g.p1 - g.p0) {
+		p0, depth := g.block(block, g.p0, g.p1)
+		grow(buffer, g.sizeA(i1-i0, depth))
+		a := g.packA(*buffer, i0, i1, p0, depth)
+		for j := g.j0; j < g.j1; j += nr {
+			g.multiplyPanel(a, i0, i1, g.panelOf(p0, depth, j), nr, j, min(nr, g.j1-j), p0, depth)
+		}
 	}
 	g.buffers.Put(buffer)
 }
@@ -214,19 +268,19 @@ func (g *gemmCall[T]) sizeA(rows, depth int) int {
 	return (rows + mr - 1) / mr * mr * (depth + 16)
 }
 
-// packA packs rows i0 to i1 of op(A): row by row where a row of op(A) is a row of A, in panels of mr rows otherwise. Rows
-// are 64 bytes longer than needed to spread them over the cache's sets.
+// packA packs rows i0 to i1 of op(A) into panels of mr rows.
 func (g *gemmCall[T]) packA(dst []T, i0, i1, p0, depth int) rowsOfA[T] {
 	mr := g.kernel.mr
 	if g.tA == blas.NoTrans {
-		ld := depth + 16
-		for i := i0; i < i1; i++ {
-			copy(dst[(i-i0)*ld:][:depth], g.a[i*g.lda+p0:])
+		for i := i0; i < i1; i += mr {
+			g.kernel.transpose(dst[(i-i0)*depth:], mr, g.a[i*g.lda+p0:], g.lda, depth, min(mr, i1-i))
 		}
-		return rowsOfA[T]{dst, ld, 1, mr * ld}
+		return rowsOfA[T]{dst, 1, mr, mr * depth}
 	}
-	for i := i0; i < i1; i += mr {
-		g.kernel.interlace(dst[(i-i0)*depth:], mr, g.a[p0*g.lda+i:], g.lda, depth, min(mr, i1-i))
+	for p := 0; p < depth; p += rowsAtOnce {
+		for i := i0; i < i1; i += mr {
+			g.kernel.interlace(dst[(i-i0)*depth+p*mr:], mr, g.a[(p0+p)*g.lda+i:], g.lda, min(rowsAtOnce, depth-p), min(mr, i1-i))
+		}
 	}
 	return rowsOfA[T]{dst, 1, mr, mr * depth}
 }

@@ -68,7 +68,7 @@ TEXT ·sinterlaceAVX2(SB), NOSPLIT, $0-80
 	LEAQ    (R9)(R9*2), R11
 	CMPQ    BX, $0x08
 	JG      rows1end
-	SUBQ    $0x04, CX
+	SUBQ    $0x05, CX
 	JL      rows1tail
 
 rows1loop:
@@ -87,7 +87,7 @@ rows1loop:
 
 rows1tail:
 	ADDQ $0x04, CX
-	JZ   rows1done
+	JZ   rows1last
 
 rows1single:
 	VMASKMOVPS (SI), Y12, Y0
@@ -97,14 +97,29 @@ rows1single:
 	DECQ       CX
 	JNZ        rows1single
 
-rows1done:
+rows1last:
+	VMASKMOVPS (SI), Y12, Y0
+	MOVQ       BX, AX
+	MOVQ       AX, DX
+	SUBQ       $0x00, DX
+	XORQ       R10, R10
+	CMPQ       DX, R10
+	CMOVQLT    R10, DX
+	MOVQ       $0x00000008, R10
+	CMPQ       DX, R10
+	CMOVQGT    R10, DX
+	SHLQ       $0x02, DX
+	LEAQ       tailMask<>+32(SB), R10
+	SUBQ       DX, R10
+	VMOVUPS    (R10), Y12
+	VMASKMOVPS Y0, Y12, (DI)
 	VZEROUPPER
 	RET
 
 rows1end:
 	CMPQ BX, $0x10
 	JG   rows2end
-	SUBQ $0x04, CX
+	SUBQ $0x05, CX
 	JL   rows2tail
 
 rows2loop:
@@ -131,7 +146,7 @@ rows2loop:
 
 rows2tail:
 	ADDQ $0x04, CX
-	JZ   rows2done
+	JZ   rows2last
 
 rows2single:
 	VMASKMOVPS (SI), Y12, Y0
@@ -143,12 +158,41 @@ rows2single:
 	DECQ       CX
 	JNZ        rows2single
 
-rows2done:
+rows2last:
+	VMASKMOVPS (SI), Y12, Y0
+	VMASKMOVPS 32(SI), Y13, Y1
+	MOVQ       BX, AX
+	MOVQ       AX, DX
+	SUBQ       $0x00, DX
+	XORQ       R10, R10
+	CMPQ       DX, R10
+	CMOVQLT    R10, DX
+	MOVQ       $0x00000008, R10
+	CMPQ       DX, R10
+	CMOVQGT    R10, DX
+	SHLQ       $0x02, DX
+	LEAQ       tailMask<>+32(SB), R10
+	SUBQ       DX, R10
+	VMOVUPS    (R10), Y12
+	VMASKMOVPS Y0, Y12, (DI)
+	MOVQ       AX, DX
+	SUBQ       $0x08, DX
+	XORQ       R10, R10
+	CMPQ       DX, R10
+	CMOVQLT    R10, DX
+	MOVQ       $0x00000008, R10
+	CMPQ       DX, R10
+	CMOVQGT    R10, DX
+	SHLQ       $0x02, DX
+	LEAQ       tailMask<>+32(SB), R10
+	SUBQ       DX, R10
+	VMOVUPS    (R10), Y12
+	VMASKMOVPS Y1, Y12, 32(DI)
 	VZEROUPPER
 	RET
 
 rows2end:
-	SUBQ $0x02, CX
+	SUBQ $0x03, CX
 	JL   rows4tail
 
 rows4loop:
@@ -175,7 +219,7 @@ rows4loop:
 
 rows4tail:
 	ADDQ $0x02, CX
-	JZ   rows4done
+	JZ   rows4last
 
 rows4single:
 	VMASKMOVPS (SI), Y12, Y0
@@ -191,7 +235,64 @@ rows4single:
 	DECQ       CX
 	JNZ        rows4single
 
-rows4done:
+rows4last:
+	VMASKMOVPS (SI), Y12, Y0
+	VMASKMOVPS 32(SI), Y13, Y1
+	VMASKMOVPS 64(SI), Y14, Y2
+	VMASKMOVPS 96(SI), Y15, Y3
+	MOVQ       BX, AX
+	MOVQ       AX, DX
+	SUBQ       $0x00, DX
+	XORQ       R10, R10
+	CMPQ       DX, R10
+	CMOVQLT    R10, DX
+	MOVQ       $0x00000008, R10
+	CMPQ       DX, R10
+	CMOVQGT    R10, DX
+	SHLQ       $0x02, DX
+	LEAQ       tailMask<>+32(SB), R10
+	SUBQ       DX, R10
+	VMOVUPS    (R10), Y12
+	VMASKMOVPS Y0, Y12, (DI)
+	MOVQ       AX, DX
+	SUBQ       $0x08, DX
+	XORQ       R10, R10
+	CMPQ       DX, R10
+	CMOVQLT    R10, DX
+	MOVQ       $0x00000008, R10
+	CMPQ       DX, R10
+	CMOVQGT    R10, DX
+	SHLQ       $0x02, DX
+	LEAQ       tailMask<>+32(SB), R10
+	SUBQ       DX, R10
+	VMOVUPS    (R10), Y12
+	VMASKMOVPS Y1, Y12, 32(DI)
+	MOVQ       AX, DX
+	SUBQ       $0x10, DX
+	XORQ       R10, R10
+	CMPQ       DX, R10
+	CMOVQLT    R10, DX
+	MOVQ       $0x00000008, R10
+	CMPQ       DX, R10
+	CMOVQGT    R10, DX
+	SHLQ       $0x02, DX
+	LEAQ       tailMask<>+32(SB), R10
+	SUBQ       DX, R10
+	VMOVUPS    (R10), Y12
+	VMASKMOVPS Y2, Y12, 64(DI)
+	MOVQ       AX, DX
+	SUBQ       $0x18, DX
+	XORQ       R10, R10
+	CMPQ       DX, R10
+	CMOVQLT    R10, DX
+	MOVQ       $0x00000008, R10
+	CMPQ       DX, R10
+	CMOVQGT    R10, DX
+	SHLQ       $0x02, DX
+	LEAQ       tailMask<>+32(SB), R10
+	SUBQ       DX, R10
+	VMOVUPS    (R10), Y12
+	VMASKMOVPS Y3, Y12, 96(DI)
 	VZEROUPPER
 	RET
 
@@ -368,7 +469,7 @@ TEXT ·dinterlaceAVX2(SB), NOSPLIT, $0-80
 	LEAQ    (R9)(R9*2), R11
 	CMPQ    BX, $0x04
 	JG      rows1end
-	SUBQ    $0x04, CX
+	SUBQ    $0x05, CX
 	JL      rows1tail
 
 rows1loop:
@@ -387,7 +488,7 @@ rows1loop:
 
 rows1tail:
 	ADDQ $0x04, CX
-	JZ   rows1done
+	JZ   rows1last
 
 rows1single:
 	VMASKMOVPD (SI), Y12, Y0
@@ -397,14 +498,29 @@ rows1single:
 	DECQ       CX
 	JNZ        rows1single
 
-rows1done:
+rows1last:
+	VMASKMOVPD (SI), Y12, Y0
+	MOVQ       BX, AX
+	MOVQ       AX, DX
+	SUBQ       $0x00, DX
+	XORQ       R10, R10
+	CMPQ       DX, R10
+	CMOVQLT    R10, DX
+	MOVQ       $0x00000004, R10
+	CMPQ       DX, R10
+	CMOVQGT    R10, DX
+	SHLQ       $0x03, DX
+	LEAQ       tailMask<>+32(SB), R10
+	SUBQ       DX, R10
+	VMOVUPD    (R10), Y12
+	VMASKMOVPD Y0, Y12, (DI)
 	VZEROUPPER
 	RET
 
 rows1end:
 	CMPQ BX, $0x08
 	JG   rows2end
-	SUBQ $0x04, CX
+	SUBQ $0x05, CX
 	JL   rows2tail
 
 rows2loop:
@@ -431,7 +547,7 @@ rows2loop:
 
 rows2tail:
 	ADDQ $0x04, CX
-	JZ   rows2done
+	JZ   rows2last
 
 rows2single:
 	VMASKMOVPD (SI), Y12, Y0
@@ -443,12 +559,41 @@ rows2single:
 	DECQ       CX
 	JNZ        rows2single
 
-rows2done:
+rows2last:
+	VMASKMOVPD (SI), Y12, Y0
+	VMASKMOVPD 32(SI), Y13, Y1
+	MOVQ       BX, AX
+	MOVQ       AX, DX
+	SUBQ       $0x00, DX
+	XORQ       R10, R10
+	CMPQ       DX, R10
+	CMOVQLT    R10, DX
+	MOVQ       $0x00000004, R10
+	CMPQ       DX, R10
+	CMOVQGT    R10, DX
+	SHLQ       $0x03, DX
+	LEAQ       tailMask<>+32(SB), R10
+	SUBQ       DX, R10
+	VMOVUPD    (R10), Y12
+	VMASKMOVPD Y0, Y12, (DI)
+	MOVQ       AX, DX
+	SUBQ       $0x04, DX
+	XORQ       R10, R10
+	CMPQ       DX, R10
+	CMOVQLT    R10, DX
+	MOVQ       $0x00000004, R10
+	CMPQ       DX, R10
+	CMOVQGT    R10, DX
+	SHLQ       $0x03, DX
+	LEAQ       tailMask<>+32(SB), R10
+	SUBQ       DX, R10
+	VMOVUPD    (R10), Y12
+	VMASKMOVPD Y1, Y12, 32(DI)
 	VZEROUPPER
 	RET
 
 rows2end:
-	SUBQ $0x02, CX
+	SUBQ $0x03, CX
 	JL   rows4tail
 
 rows4loop:
@@ -475,7 +620,7 @@ rows4loop:
 
 rows4tail:
 	ADDQ $0x02, CX
-	JZ   rows4done
+	JZ   rows4last
 
 rows4single:
 	VMASKMOVPD (SI), Y12, Y0
@@ -491,7 +636,64 @@ rows4single:
 	DECQ       CX
 	JNZ        rows4single
 
-rows4done:
+rows4last:
+	VMASKMOVPD (SI), Y12, Y0
+	VMASKMOVPD 32(SI), Y13, Y1
+	VMASKMOVPD 64(SI), Y14, Y2
+	VMASKMOVPD 96(SI), Y15, Y3
+	MOVQ       BX, AX
+	MOVQ       AX, DX
+	SUBQ       $0x00, DX
+	XORQ       R10, R10
+	CMPQ       DX, R10
+	CMOVQLT    R10, DX
+	MOVQ       $0x00000004, R10
+	CMPQ       DX, R10
+	CMOVQGT    R10, DX
+	SHLQ       $0x03, DX
+	LEAQ       tailMask<>+32(SB), R10
+	SUBQ       DX, R10
+	VMOVUPD    (R10), Y12
+	VMASKMOVPD Y0, Y12, (DI)
+	MOVQ       AX, DX
+	SUBQ       $0x04, DX
+	XORQ       R10, R10
+	CMPQ       DX, R10
+	CMOVQLT    R10, DX
+	MOVQ       $0x00000004, R10
+	CMPQ       DX, R10
+	CMOVQGT    R10, DX
+	SHLQ       $0x03, DX
+	LEAQ       tailMask<>+32(SB), R10
+	SUBQ       DX, R10
+	VMOVUPD    (R10), Y12
+	VMASKMOVPD Y1, Y12, 32(DI)
+	MOVQ       AX, DX
+	SUBQ       $0x08, DX
+	XORQ       R10, R10
+	CMPQ       DX, R10
+	CMOVQLT    R10, DX
+	MOVQ       $0x00000004, R10
+	CMPQ       DX, R10
+	CMOVQGT    R10, DX
+	SHLQ       $0x03, DX
+	LEAQ       tailMask<>+32(SB), R10
+	SUBQ       DX, R10
+	VMOVUPD    (R10), Y12
+	VMASKMOVPD Y2, Y12, 64(DI)
+	MOVQ       AX, DX
+	SUBQ       $0x0c, DX
+	XORQ       R10, R10
+	CMPQ       DX, R10
+	CMOVQLT    R10, DX
+	MOVQ       $0x00000004, R10
+	CMPQ       DX, R10
+	CMOVQGT    R10, DX
+	SHLQ       $0x03, DX
+	LEAQ       tailMask<>+32(SB), R10
+	SUBQ       DX, R10
+	VMOVUPD    (R10), Y12
+	VMASKMOVPD Y3, Y12, 96(DI)
 	VZEROUPPER
 	RET
 

@@ -4,7 +4,7 @@
 
 package simd
 
-// sinterlaceAVX2 is interlace for w of at most four vectors. It writes whole vectors: up to one beyond k*w.
+// sinterlaceAVX2 is interlace for k > 0 and w of at most four vectors.
 //
 //go:noescape
 func sinterlaceAVX2(dst []float32, w int, src []float32, ld int, k int, n int)
@@ -14,7 +14,7 @@ func sinterlaceAVX2(dst []float32, w int, src []float32, ld int, k int, n int)
 //go:noescape
 func stransposeGroupAVX2(dst []float32, w int, src []float32, ld int, k int, n int)
 
-// dinterlaceAVX2 is interlace for w of at most four vectors. It writes whole vectors: up to one beyond k*w.
+// dinterlaceAVX2 is interlace for k > 0 and w of at most four vectors.
 //
 //go:noescape
 func dinterlaceAVX2(dst []float64, w int, src []float64, ld int, k int, n int)

@@ -136,6 +136,10 @@ func (p *panel) emit() {
 	p.mask(2)
 	p.rows("wide", 2, true)
 	Label("full")
+	p.param("b", R15)
+	p.param("k", RCX)
+	IMULQ(R12, RCX)
+	ADDQ(RCX, R15)
 	p.rows("full", 2, false)
 }
 
@@ -204,7 +208,7 @@ func (p *panel) rows(label string, vectors int, masked bool) {
 		Label(loop)
 		CMPQ(RBX, Imm(uint64(mr)))
 		JL(LabelRef(done))
-		p.compute(fmt.Sprintf("%s%d", label, mr), mr, vectors)
+		p.compute(fmt.Sprintf("%s%d", label, mr), mr, vectors, masked)
 		p.update(fmt.Sprintf("%s%d", label, mr), mr, vectors, masked)
 		if mr == p.mr {
 			ADDQ(RDI, p.at("a"))
@@ -245,7 +249,7 @@ func rowOfA(i int) Mem {
 }
 
 // compute accumulates the tile's product in registers. RSI (and RDX, seven rows on) walks along A, regB along B.
-func (p *panel) compute(label string, mr, vectors int) {
+func (p *panel) compute(label string, mr, vectors int, masked bool) {
 	unroll := 2
 	if mr == p.mr {
 		unroll = 4
@@ -267,8 +271,12 @@ func (p *panel) compute(label string, mr, vectors int) {
 	SUBQ(Imm(uint64(unroll)), RCX)
 	JL(LabelRef(label + "tail"))
 	Label(label + "main")
-	for range unroll {
+	for u := range unroll {
 		p.step(mr, vectors, b)
+		if u == 0 && mr == p.mr && !masked && !p.wide {
+			PREFETCHT1(Mem{Base: R15})
+			ADDQ(Imm(64), R15)
+		}
 	}
 	SUBQ(Imm(uint64(unroll)), RCX)
 	JGE(LabelRef(label + "main"))

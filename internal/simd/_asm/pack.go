@@ -20,11 +20,11 @@ func pack() {
 }
 
 // interlace copies rows of up to four vectors, masked on loading; stores are whole vectors, and what one row leaves
-// beyond w the next row overwrites.
+// beyond w the next row overwrites. Only the last row's store is masked.
 func (a arch) interlace() {
 	TEXT(a.name("interlace"), NOSPLIT, fmt.Sprintf(packSignature, a.goType()))
 	Pragma("noescape")
-	Doc(a.name("interlace") + " is interlace for w of at most four vectors. It writes whole vectors: up to one beyond k*w.")
+	Doc(a.name("interlace") + " is interlace for k > 0 and w of at most four vectors.")
 	shift := Imm(uint64(2 + a.size/8))
 	Load(Param("dst").Base(), RDI)
 	Load(Param("w"), R8)
@@ -78,7 +78,7 @@ func (a arch) interlaceRows(label string, vectors int) {
 		batch = 2
 	}
 	Label(label)
-	SUBQ(Imm(uint64(batch)), RCX)
+	SUBQ(Imm(uint64(batch+1)), RCX)
 	JL(LabelRef(label + "tail"))
 	Label(label + "loop")
 	for r := range batch {
@@ -97,7 +97,7 @@ func (a arch) interlaceRows(label string, vectors int) {
 	JGE(LabelRef(label + "loop"))
 	Label(label + "tail")
 	ADDQ(Imm(uint64(batch)), RCX)
-	JZ(LabelRef(label + "done"))
+	JZ(LabelRef(label + "last"))
 	Label(label + "single")
 	for v := range vectors {
 		a.loadMasked(from[0].Offset(32*v), a.regs[12+v], a.regs[v])
@@ -109,7 +109,15 @@ func (a arch) interlaceRows(label string, vectors int) {
 	ADDQ(R8, RDI)
 	DECQ(RCX)
 	JNZ(LabelRef(label + "single"))
-	Label(label + "done")
+	Label(label + "last")
+	for v := range vectors {
+		a.loadMasked(from[0].Offset(32*v), a.regs[12+v], a.regs[v])
+	}
+	MOVQ(RBX, RAX)
+	for v := range vectors {
+		a.windowMask(v, a.regs[12])
+		a.storeMasked(a.regs[v], a.regs[12], to[0].Offset(32*v))
+	}
 }
 
 // transpose gathers up to one vector's number of rows, four float32 or two float64 columns at a time. The first step is
