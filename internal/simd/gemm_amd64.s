@@ -6,7 +6,7 @@
 
 // func sgemmPanelAVX2(a []float32, rowA int, colA int, stepA int, b []float32, rowB int, c []float32, rowC int, m int, n int, k int, alpha float32, beta float32)
 // Requires: AVX, FMA3, MMX+
-TEXT ·sgemmPanelAVX2(SB), NOSPLIT, $0-144
+TEXT ·sgemmPanelAVX2(SB), NOSPLIT, $8-144
 	MOVQ c_base+80(FP), AX
 	MOVQ m+112(FP), BX
 	MOVQ colA+32(FP), R8
@@ -998,6 +998,8 @@ full:
 	MOVQ  k+128(FP), CX
 	IMULQ R12, CX
 	ADDQ  CX, R15
+	ADDQ  R15, CX
+	MOVQ  CX, (SP)
 
 full6loop:
 	CMPQ       BX, $0x06
@@ -1218,9 +1220,14 @@ full6overwrite:
 	VMOVUPS Y10, (AX)
 	VMOVUPS Y11, 32(AX)
 	ADDQ    R13, AX
-	ADDQ    DI, a_base+0(FP)
-	SUBQ    $0x06, BX
-	JMP     full6loop
+	CMPQ    R15, (SP)
+	JL      full6ahead
+	MOVQ    b_base+48(FP), R15
+
+full6ahead:
+	ADDQ DI, a_base+0(FP)
+	SUBQ $0x06, BX
+	JMP  full6loop
 
 full6done:
 full4loop:
@@ -1533,7 +1540,7 @@ GLOBL tailMask<>(SB), RODATA|NOPTR, $64
 
 // func dgemmPanelAVX2(a []float64, rowA int, colA int, stepA int, b []float64, rowB int, c []float64, rowC int, m int, n int, k int, alpha float64, beta float64)
 // Requires: AVX, FMA3, MMX+
-TEXT ·dgemmPanelAVX2(SB), NOSPLIT, $0-152
+TEXT ·dgemmPanelAVX2(SB), NOSPLIT, $8-152
 	MOVQ c_base+80(FP), AX
 	MOVQ m+112(FP), BX
 	MOVQ colA+32(FP), R8
@@ -2525,6 +2532,8 @@ full:
 	MOVQ  k+128(FP), CX
 	IMULQ R12, CX
 	ADDQ  CX, R15
+	ADDQ  R15, CX
+	MOVQ  CX, (SP)
 
 full6loop:
 	CMPQ       BX, $0x06
@@ -2745,9 +2754,14 @@ full6overwrite:
 	VMOVUPD Y10, (AX)
 	VMOVUPD Y11, 32(AX)
 	ADDQ    R13, AX
-	ADDQ    DI, a_base+0(FP)
-	SUBQ    $0x06, BX
-	JMP     full6loop
+	CMPQ    R15, (SP)
+	JL      full6ahead
+	MOVQ    b_base+48(FP), R15
+
+full6ahead:
+	ADDQ DI, a_base+0(FP)
+	SUBQ $0x06, BX
+	JMP  full6loop
 
 full6done:
 full4loop:
@@ -3050,7 +3064,7 @@ full1done:
 
 // func sgemmPanelAVX512(a []float32, rowA int, colA int, stepA int, b []float32, rowB int, c []float32, rowC int, m int, n int, k int, alpha float32, beta float32)
 // Requires: AVX, AVX512DQ, AVX512F, MMX+
-TEXT ·sgemmPanelAVX512(SB), NOSPLIT, $0-144
+TEXT ·sgemmPanelAVX512(SB), NOSPLIT, $8-144
 	MOVQ  c_base+80(FP), AX
 	MOVQ  m+112(FP), BX
 	MOVQ  colA+32(FP), R8
@@ -4855,6 +4869,8 @@ full:
 	MOVQ  k+128(FP), CX
 	IMULQ R12, CX
 	ADDQ  CX, R15
+	ADDQ  R15, CX
+	MOVQ  CX, (SP)
 
 full14loop:
 	CMPQ       BX, $0x0e
@@ -5304,9 +5320,14 @@ full14overwrite:
 	VMOVUPS Z26, (AX)
 	VMOVUPS Z27, 64(AX)
 	ADDQ    R13, AX
-	ADDQ    DI, a_base+0(FP)
-	SUBQ    $0x0e, BX
-	JMP     full14loop
+	CMPQ    R15, (SP)
+	JL      full14ahead
+	MOVQ    b_base+48(FP), R15
+
+full14ahead:
+	ADDQ DI, a_base+0(FP)
+	SUBQ $0x0e, BX
+	JMP  full14loop
 
 full14done:
 full8loop:
@@ -5837,7 +5858,7 @@ full1done:
 
 // func dgemmPanelAVX512(a []float64, rowA int, colA int, stepA int, b []float64, rowB int, c []float64, rowC int, m int, n int, k int, alpha float64, beta float64)
 // Requires: AVX, AVX512DQ, AVX512F, MMX+
-TEXT ·dgemmPanelAVX512(SB), NOSPLIT, $0-152
+TEXT ·dgemmPanelAVX512(SB), NOSPLIT, $8-152
 	MOVQ  c_base+80(FP), AX
 	MOVQ  m+112(FP), BX
 	MOVQ  colA+32(FP), R8
@@ -7642,6 +7663,8 @@ full:
 	MOVQ  k+128(FP), CX
 	IMULQ R12, CX
 	ADDQ  CX, R15
+	ADDQ  R15, CX
+	MOVQ  CX, (SP)
 
 full14loop:
 	CMPQ       BX, $0x0e
@@ -8091,9 +8114,14 @@ full14overwrite:
 	VMOVUPD Z26, (AX)
 	VMOVUPD Z27, 64(AX)
 	ADDQ    R13, AX
-	ADDQ    DI, a_base+0(FP)
-	SUBQ    $0x0e, BX
-	JMP     full14loop
+	CMPQ    R15, (SP)
+	JL      full14ahead
+	MOVQ    b_base+48(FP), R15
+
+full14ahead:
+	ADDQ DI, a_base+0(FP)
+	SUBQ $0x0e, BX
+	JMP  full14loop
 
 full14done:
 full8loop:

@@ -96,8 +96,8 @@ const panelSignature = "func(a []%[1]s, rowA, colA, stepA int, b []%[1]s, rowB i
 // panel is the state of the generator of one panel kernel.
 type panel struct {
 	arch
-	mr   int // rows of a full tile; columns are two vectors
-	tile int // counts tiles, for labels
+	mr      int // rows of a full tile; columns are two vectors
+	nextEnd Mem // where the panel after this one ends
 }
 
 // gemm emits the panel kernels. A tile of mr x 2 vectors of C lives in registers: 6 x 2 of 16 on AVX2, 14 x 2 of 32 on
@@ -140,6 +140,9 @@ func (p *panel) emit() {
 	p.param("k", RCX)
 	IMULQ(R12, RCX)
 	ADDQ(RCX, R15)
+	ADDQ(R15, RCX)
+	p.nextEnd = AllocLocal(8)
+	MOVQ(RCX, p.nextEnd)
 	p.rows("full", 2, false)
 }
 
@@ -211,6 +214,12 @@ func (p *panel) rows(label string, vectors int, masked bool) {
 		p.compute(fmt.Sprintf("%s%d", label, mr), mr, vectors, masked)
 		p.update(fmt.Sprintf("%s%d", label, mr), mr, vectors, masked)
 		if mr == p.mr {
+			if !masked {
+				CMPQ(R15, p.nextEnd)
+				JL(LabelRef(fmt.Sprintf("%s%dahead", label, mr)))
+				p.param("b", R15)
+				Label(fmt.Sprintf("%s%dahead", label, mr))
+			}
 			ADDQ(RDI, p.at("a"))
 		} else {
 			IMUL3Q(Imm(uint64(mr)), R9, RDX)
