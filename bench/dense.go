@@ -1,0 +1,3 @@
+package main
+
+func denseCases() ([]benchCase, error) { return noCases("package lapack")() }
