@@ -2,6 +2,7 @@ package backend
 
 import (
 	"slices"
+	"unsafe"
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
@@ -195,15 +196,13 @@ func (f *Function) add(op compute.OpType, shape shapes.Shape, attr any, in ...*n
 
 // scalar adds a constant scalar of a floating-point type.
 func (f *Function) scalar(dtype dtypes.DType, v float64) *node {
-	var flat any = []float32{float32(v)}
+	data := make([]byte, dtype.Size())
 	if dtype == dtypes.Float64 {
-		flat = []float64{v}
+		*(*float64)(unsafe.Pointer(&data[0])) = v
+	} else {
+		*(*float32)(unsafe.Pointer(&data[0])) = float32(v)
 	}
-	c, err := f.Constant(flat)
-	if err != nil {
-		panic(err) // a scalar of float32 or float64 is always valid
-	}
-	return c.(*node)
+	return f.add(compute.OpTypeConstant, shapes.Make(dtype), data)
 }
 
 // half reports whether arithmetic on the type is done in float32.

@@ -25,7 +25,8 @@ type step struct {
 // its operand contiguous; element-wise nodes with one element-wise reader wait and run inside their reader's program.
 type lowering struct {
 	fn       *Function
-	live     []bool // by node id: reachable from the outputs
+	order    []*node // reachable nodes, operands first
+	live     []bool  // by node id: reachable from the outputs
 	uses     []int
 	reader   []*node // the only reader, when uses is 1 and it is not an output
 	deferred []bool
@@ -52,8 +53,8 @@ func compile(b *Builder) (*Executable, error) {
 	for _, node := range b.main.parameters { // also those that nothing reads
 		l.parameter(node)
 	}
-	for _, node := range b.main.nodes {
-		if l.live[node.id] && !l.done[node.id] {
+	for _, node := range l.order {
+		if !l.done[node.id] {
 			if node.shape.Rank() > maxRank {
 				return nil, errors.Wrapf(compute.ErrNotImplemented, "backend: %s: %s of rank above %d", b.name, node.op, maxRank)
 			}
@@ -69,7 +70,7 @@ func compile(b *Builder) (*Executable, error) {
 	return newExecutable(b, l, outputs), nil
 }
 
-// count marks live nodes and counts their readers.
+// count finds the live nodes and counts their readers.
 func (l *lowering) count(outputs []*node) {
 	var visit func(n *node)
 	visit = func(n *node) {
@@ -82,6 +83,7 @@ func (l *lowering) count(outputs []*node) {
 			l.reader[x.id] = n
 			visit(x)
 		}
+		l.order = append(l.order, n)
 	}
 	for _, n := range outputs {
 		l.uses[n.id]++
