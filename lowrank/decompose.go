@@ -1,0 +1,271 @@
+package lowrank
+
+import (
+	"fmt"
+	"math"
+	"slices"
+
+	"gonum.org/v1/gonum/blas"
+	"gonum.org/v1/gonum/blas/blas64"
+	"gonum.org/v1/gonum/mat"
+
+	"github.com/eckart-go/eckart/internal/simd"
+	"github.com/eckart-go/eckart/lapack"
+)
+
+// acceptable is the part of the discarded energy that the error of a Gram matrix may be for Auto to use it.
+const acceptable = 1e-8
+
+// spectrumOf decomposes w diag(scale), or w if scale is nil, with vectors for ranks up to k.
+func spectrumOf(w mat.Matrix, scale []float64, k int, opts Options) (*Spectrum, error) {
+	c, err := finiteCopy("the matrix", w)
+	if err != nil {
+		return nil, err
+	}
+	m, n := c.Dims()
+	if err := checkRank(k, m, n); err != nil {
+		return nil, err
+	}
+	if opts.Method == Krylov {
+		return nil, fmt.Errorf("lowrank: Krylov finds factors of one rank, not a spectrum: use SVD")
+	}
+	if scale != nil {
+		if err := checkScale(scale, n); err != nil {
+			return nil, err
+		}
+	}
+	s := &Spectrum{w: c, split: opts.Split, known: k, p: n, plain: scale == nil}
+	s.norm = func(e *mat.Dense) float64 { return frobenius(timesDiagonal(e, scale)) }
+	s.unscale = func(k int) *mat.Dense { return overDiagonal(k, n, s.right, scale) }
+	x := timesDiagonal(c, scale)
+	s.template = Certificate{WeightedNorm: frobenius(x), FrobeniusNorm: frobenius(c)}
+	s.decompose(x.RawMatrix().Data, opts.Method)
+	return s, nil
+}
+
+func checkScale(scale []float64, n int) error {
+	if len(scale) != n {
+		return fmt.Errorf("lowrank: %d scales for %d inputs", len(scale), n)
+	}
+	for j, v := range scale {
+		if !(v >= 0) || math.IsInf(v, 1) {
+			return fmt.Errorf("lowrank: scale %d is %v: expected a finite number >= 0", j, v)
+		}
+	}
+	return nil
+}
+
+// timesDiagonal returns e diag(scale), or e itself if scale is nil.
+func timesDiagonal(e *mat.Dense, scale []float64) *mat.Dense {
+	if scale == nil {
+		return e
+	}
+	m, n := e.Dims()
+	c := mat.NewDense(m, n, nil)
+	for i := range m {
+		row := c.RawRowView(i)
+		for j, v := range e.RawRowView(i) {
+			row[j] = v * scale[j]
+		}
+	}
+	return c
+}
+
+// overDiagonal returns the first k rows of v (n columns) diag(scale)^-1; inputs of scale zero get zeros.
+func overDiagonal(k, n int, v, scale []float64) *mat.Dense {
+	a := mat.NewDense(k, n, slices.Clone(v[:k*n]))
+	if scale != nil {
+		for i := range k {
+			for j, row := 0, a.RawRowView(i); j < n; j++ {
+				if scale[j] == 0 {
+					row[j] = 0
+				} else {
+					row[j] /= scale[j]
+				}
+			}
+		}
+	}
+	return a
+}
+
+// decompose finds the singular values of x (m x p, contiguous) and the vectors of its smaller side. x is kept.
+func (s *Spectrum) decompose(x []float64, method Method) {
+	m, _ := s.w.Dims()
+	if method != Exact {
+		s.gram(m, s.p, x)
+		s.template.Method = "gram"
+		if method == Gram || s.gramError(m)*s.template.WeightedNorm*s.template.WeightedNorm <= acceptable*square(s.Tail(s.known)) {
+			return
+		}
+	}
+	s.exact(m, s.p, x)
+	s.template.Method = "exact"
+}
+
+// gramError bounds by how much the energy that a cut discards can be wrong, relative to ||x||^2, when the Gram matrix C of
+// the smaller side was used. Forming it errs by at most (inner dimension) eps ||x||^2 in norm, its decomposition by about
+// (order) eps ||x||^2, and the sum of k eigenvalues by sqrt(k) times that: once for the sum, once for the vectors.
+func (s *Spectrum) gramError(m int) float64 {
+	order := min(m, s.p)
+	return 2 * math.Sqrt(float64(order)) * float64(m+s.p) * 0x1p-53
+}
+
+func square(x float64) float64 { return x * x }
+
+// gram uses the eigendecomposition of the Gram matrix of the smaller side.
+func (s *Spectrum) gram(m, p int, x []float64) {
+	order := min(m, p)
+	scale, scaled := scaledCopy(x)
+	c := make([]float64, order*order)
+	if m <= p {
+		simd.Dsyrk(blas.Upper, blas.NoTrans, m, p, 1, scaled, p, 0, c, m)
+	} else {
+		simd.Dsyrk(blas.Upper, blas.Trans, p, m, 1, scaled, p, 0, c, p)
+	}
+	vectors := s.squares(order, c, scale)
+	if m <= p {
+		s.left, s.right, s.m = vectors, nil, nil
+	} else {
+		s.left, s.right, s.m = nil, vectors, x
+	}
+}
+
+// squares decomposes the Gram matrix c (upper triangle, order x order) of scaled rows: it sets the values to the square roots
+// of its eigenvalues times scale, and returns the leading vectors as rows, descending.
+func (s *Spectrum) squares(order int, c []float64, scale float64) []float64 {
+	e := eigenPool.Get().(*lapack.SymEigen)
+	defer eigenPool.Put(e)
+	known := min(s.known, order)
+	if err := e.FactorizeTop(blas64.Symmetric{N: order, Stride: order, Uplo: blas.Upper, Data: c}, known); err != nil {
+		panic(err) // the elements are finite: scaled before squaring
+	}
+	m, n := s.w.Dims()
+	s.values = make([]float64, min(m, n))
+	for i, v := range e.Values() {
+		if at := order - 1 - i; at < len(s.values) {
+			s.values[at] = math.Sqrt(max(0, v)) * scale
+		}
+	}
+	vectors := make([]float64, s.known*order)
+	all := e.Vectors()
+	for i := range known {
+		copy(vectors[i*order:(i+1)*order], all.Data[(known-1-i)*order:])
+	}
+	return vectors
+}
+
+// scaledCopy returns x divided by a power of two near its largest element, and that power: squares are then safe.
+func scaledCopy(x []float64) (scale float64, scaled []float64) {
+	var largest float64
+	for _, v := range x {
+		largest = max(largest, math.Abs(v))
+	}
+	if largest == 0 {
+		return 1, slices.Clone(x)
+	}
+	scale = powerOfTwo(largest)
+	scaled = slices.Clone(x)
+	simd.Dscal(1/scale, scaled)
+	return scale, scaled
+}
+
+// exact works on the triangular factor R of the longer side: x = Q R for m > p, whose right vectors are R's, or xᵀ = Q R,
+// whose left vectors are R's right ones. R's own decomposition is gonum's.
+func (s *Spectrum) exact(m, p int, x []float64) {
+	scale, scaled := scaledCopy(x)
+	rows, order := m, p
+	if m <= p {
+		rows, order = p, m
+		t := make([]float64, m*p)
+		for i := range m {
+			for j, v := range scaled[i*p : (i+1)*p] {
+				t[j*m+i] = v
+			}
+		}
+		scaled = t
+	}
+	var qr lapack.QR
+	qr.Factorize(rows, order, scaled, order)
+	r := mat.NewDense(order, order, nil)
+	qr.RTo(r.RawMatrix().Data, order)
+	var svd mat.SVD
+	if !svd.Factorize(r, mat.SVDThinV) {
+		panic("lowrank: gonum's SVD did not converge on finite numbers")
+	}
+	m0, n0 := s.w.Dims()
+	s.values = make([]float64, min(m0, n0))
+	copy(s.values, svd.Values(nil))
+	simd.Dscal(scale, s.values)
+	var v mat.Dense
+	svd.VTo(&v)
+	vectors := make([]float64, s.known*order)
+	for i := range min(s.known, order) {
+		mat.Col(vectors[i*order:(i+1)*order], i, &v)
+	}
+	if m <= p {
+		s.left, s.right, s.m = vectors, nil, nil
+	} else {
+		s.left, s.right, s.m = nil, vectors, x
+	}
+}
+
+// spectrum decomposes W T with vectors for ranks up to k.
+func (h *Whitener) spectrum(w mat.Matrix, k int, opts Options) (*Spectrum, error) {
+	c, err := finiteCopy("the matrix", w)
+	if err != nil {
+		return nil, err
+	}
+	m, n := c.Dims()
+	if n != h.n {
+		return nil, fmt.Errorf("lowrank: a matrix of %d x %d and a Gram matrix of %d x %d", m, n, h.n, h.n)
+	}
+	if err := checkRank(k, m, n); err != nil {
+		return nil, err
+	}
+	s := &Spectrum{w: c, split: opts.Split, known: k, mean: h.mean, norm: h.norm}
+	if h.rank == 0 { // nothing is known of the inputs
+		if s, err = spectrumOf(w, nil, k, Options{Split: opts.Split}); err != nil {
+			return nil, err
+		}
+		s.mean, s.norm, s.plain = h.mean, h.norm, false
+		s.template = Certificate{FrobeniusNorm: s.template.FrobeniusNorm, Method: s.template.Method}
+		clear(s.values)
+		return s, nil
+	}
+	form, err := h.form(m, opts.Form)
+	if err != nil {
+		return nil, err
+	}
+	if form == Eigen {
+		if err := h.eigen(); err != nil {
+			return nil, err
+		}
+	}
+	s.template = Certificate{
+		WeightedNorm: h.norm(c), FrobeniusNorm: frobenius(c), Condition: h.condition, GramRank: h.rank, Method: formNames[form],
+	}
+	if form == InverseFree {
+		h.inverseFree(s)
+		return s, nil
+	}
+	x, p := h.times(c, form)
+	s.p = p
+	s.unscale = func(k int) *mat.Dense { return h.unwhiten(form, k, s.right, p) }
+	scale, scaled := scaledCopy(x)
+	gram := make([]float64, p*p)
+	simd.Dsyrk(blas.Upper, blas.Trans, p, m, 1, scaled, p, 0, gram, p)
+	s.right, s.m = s.squares(p, gram, scale), x
+	return s, nil
+}
+
+var formNames = map[Form]string{InverseFree: "inverse-free", Cholesky: "cholesky", Eigen: "eigen"}
+
+// inverseFree sets the left vectors: the eigenvectors of W G Wᵀ.
+func (h *Whitener) inverseFree(s *Spectrum) {
+	m, n := s.w.Dims()
+	scale, scaled := scaledCopy(s.w.RawMatrix().Data)
+	wg, c := make([]float64, m*n), make([]float64, m*m)
+	simd.Dgemm(blas.NoTrans, blas.NoTrans, m, n, n, 1, scaled, n, h.g, n, 0, wg, n)
+	simd.Dgemm(blas.NoTrans, blas.Trans, m, m, n, 1, wg, n, scaled, n, 0, c, m)
+	s.left = s.squares(m, c, scale*math.Sqrt(h.scale))
+}

@@ -1,0 +1,210 @@
+package lowrank
+
+import (
+	"fmt"
+	"math"
+	"slices"
+
+	"gonum.org/v1/gonum/blas"
+	"gonum.org/v1/gonum/mat"
+
+	"github.com/eckart-go/eckart/internal/simd"
+)
+
+// Spectrum is the singular value decomposition of W T (see the package's documentation), from which factors of any rank are
+// cut. It may be used by several goroutines.
+type Spectrum struct {
+	w      *mat.Dense // m x n
+	values []float64  // all min(m, n) singular values, descending
+	known  int        // how many singular vectors are there
+	left   []float64  // known x m: left vectors as rows; then B A = U_k U_kᵀ W
+	right  []float64  // known x p: right vectors as rows; then B A = (M V_k) (V_kᵀ T^-1)
+	m      []float64  // M = W T, m x p, if right is used
+	p      int
+	// unscale returns V T^-1 (k x n) for the first k rows of right.
+	unscale func(k int) *mat.Dense
+	norm    func(e *mat.Dense) float64 // ||E T||
+
+	plain    bool // T = I
+	mean     []float64
+	split    Split
+	template Certificate // what does not depend on the rank
+}
+
+// NewSpectrum returns the spectrum of w itself, to be cut at ranks up to maxRank; 0 means any. With Auto, the smaller
+// maxRank is, the sooner the fast method is accurate enough.
+func NewSpectrum(w mat.Matrix, maxRank int, opts Options) (*Spectrum, error) {
+	return spectrumOf(w, nil, orAll(maxRank, w), opts)
+}
+
+// NewScaledSpectrum returns the spectrum of w diag(scale), like NewSpectrum.
+func NewScaledSpectrum(w mat.Matrix, scale []float64, maxRank int, opts Options) (*Spectrum, error) {
+	return spectrumOf(w, scale, orAll(maxRank, w), opts)
+}
+
+// Spectrum returns the spectrum of W T, like NewSpectrum, T being the square root of the Whitener's second moment.
+func (h *Whitener) Spectrum(w mat.Matrix, maxRank int, opts Options) (*Spectrum, error) {
+	return h.spectrum(w, orAll(maxRank, w), opts)
+}
+
+func orAll(rank int, w mat.Matrix) int {
+	if rank == 0 {
+		return min(w.Dims())
+	}
+	return rank
+}
+
+// Values returns the singular values of W T, descending, min(m, n) of them. They are shared: not to be modified.
+func (s *Spectrum) Values() []float64 { return s.values }
+
+// MaxRank returns the largest rank at which the spectrum can be cut.
+func (s *Spectrum) MaxRank() int { return s.known }
+
+// Tail returns the least weighted error that a matrix of rank k has: the root of the sum of squares of all values but the
+// first k.
+func (s *Spectrum) Tail(k int) float64 {
+	var sum float64
+	for _, v := range slices.Backward(s.values[min(k, len(s.values)):]) {
+		sum += v * v
+	}
+	return math.Sqrt(sum)
+}
+
+// Norm returns ||W T||.
+func (s *Spectrum) Norm() float64 { return s.template.WeightedNorm }
+
+// Cut returns the best factors of rank k. Of the sign that each column of B and row of A could share, it takes the one that
+// makes the column's element of largest magnitude (the first of several) positive.
+func (s *Spectrum) Cut(k int) (*Factors, error) {
+	m, n := s.w.Dims()
+	if err := checkRank(k, m, n); err != nil {
+		return nil, err
+	}
+	if k > s.known {
+		return nil, fmt.Errorf("lowrank: rank %d from a spectrum that was made for ranks up to %d", k, s.known)
+	}
+	f := &Factors{S: slices.Clone(s.values[:k]), B: mat.NewDense(m, k, nil)}
+	w, b := s.w.RawMatrix(), f.B.RawMatrix().Data
+	carrier := IntoA // which factor has the singular values so far
+	if s.left != nil {
+		for i := range k {
+			for j, v := range s.left[i*m : (i+1)*m] {
+				b[j*k+i] = v
+			}
+		}
+		f.A = mat.NewDense(k, n, nil)
+		simd.Dgemm(blas.NoTrans, blas.NoTrans, k, n, m, 1, s.left, m, w.Data, w.Stride, 0, f.A.RawMatrix().Data, n)
+	} else {
+		carrier = IntoB
+		simd.Dgemm(blas.NoTrans, blas.Trans, m, k, s.p, 1, s.m, s.p, s.right, s.p, 0, b, k)
+		f.A = s.unscale(k)
+	}
+	f.balance(carrier, s.split)
+	f.certify(s.w, s.norm, s.mean, s.template)
+	f.Cert.Optimum = s.Tail(k)
+	if s.plain {
+		f.Cert.PlainOptimum = f.Cert.Optimum
+	}
+	return f, nil
+}
+
+// balance fixes the signs and moves the singular values, which carrier has, to where split wants them. Values at rounding
+// level count as the largest such value, so that nothing is divided by zero.
+func (f *Factors) balance(carrier, split Split) {
+	m, k := f.B.Dims()
+	_, n := f.A.Dims()
+	b, a := f.B.RawMatrix(), f.A.RawMatrix()
+	toB := make([]float64, k) // column i of B is multiplied by this, row i of A by its inverse
+	floor := float64(max(m, n)) * 0x1p-52 * f.S[0]
+	for i, v := range f.S {
+		largest := 0.0
+		for j := range m {
+			if x := b.Data[j*b.Stride+i]; math.Abs(x) > math.Abs(largest) {
+				largest = x
+			}
+		}
+		if v = max(v, floor); v == 0 {
+			v = 1
+		}
+		toB[i] = math.Copysign(math.Pow(v, split.powerOfB()-carrier.powerOfB()), largest)
+	}
+	for j := range m {
+		row := b.Data[j*b.Stride : j*b.Stride+k]
+		for i := range row {
+			row[i] *= toB[i]
+		}
+	}
+	for i := range k {
+		simd.Dscal(1/toB[i], a.Data[i*a.Stride:i*a.Stride+n])
+	}
+}
+
+// powerOfB returns which power of the singular values is in B.
+func (s Split) powerOfB() float64 {
+	switch s {
+	case IntoB:
+		return 1
+	case IntoA:
+		return 0
+	}
+	return 0.5
+}
+
+// certify measures the factors against w and sets Shift for inputs of the given mean, if any.
+func (f *Factors) certify(w *mat.Dense, norm func(e *mat.Dense) float64, mean []float64, template Certificate) {
+	m, n := w.Dims()
+	_, k := f.B.Dims()
+	e := residual(w, f.B, f.A)
+	f.Cert = template
+	f.Cert.Rank = k
+	f.Cert.Frobenius = frobenius(e)
+	f.Cert.Weighted = norm(e)
+	f.Cert.MulAdds = int64(k) * int64(m+n)
+	f.Cert.Params = f.Cert.MulAdds
+	if mean != nil {
+		f.Shift = make([]float64, m)
+		r := e.RawMatrix()
+		simd.Dgemv(blas.NoTrans, m, n, 1, r.Data, r.Stride, mean, 1, 0, f.Shift, 1)
+		f.Cert.Params += int64(m)
+	}
+}
+
+// residual returns W - B A.
+func residual(w, b, a *mat.Dense) *mat.Dense {
+	m, n := w.Dims()
+	_, k := b.Dims()
+	e := mat.DenseCopyOf(w)
+	re, rb, ra := e.RawMatrix(), b.RawMatrix(), a.RawMatrix()
+	simd.Dgemm(blas.NoTrans, blas.NoTrans, m, n, k, -1, rb.Data, rb.Stride, ra.Data, ra.Stride, 1, re.Data, re.Stride)
+	return e
+}
+
+// frobenius returns ||a||_F without overflow.
+func frobenius(a *mat.Dense) float64 {
+	r := a.RawMatrix()
+	var sum, largest float64
+	for i := range r.Rows {
+		row := r.Data[i*r.Stride : i*r.Stride+r.Cols]
+		sum += simd.Dsumsq(row)
+		for _, v := range row {
+			largest = max(largest, math.Abs(v))
+		}
+	}
+	if largest == 0 || (sum > 0x1p-900 && sum < 0x1p900) {
+		return math.Sqrt(sum)
+	}
+	sum = 0
+	scale := powerOfTwo(largest)
+	for i := range r.Rows {
+		for _, v := range r.Data[i*r.Stride : i*r.Stride+r.Cols] {
+			sum += (v / scale) * (v / scale)
+		}
+	}
+	return math.Sqrt(sum) * scale
+}
+
+// powerOfTwo returns a power of two near x > 0, such that it and its inverse are normal numbers.
+func powerOfTwo(x float64) float64 {
+	_, exp := math.Frexp(x)
+	return math.Ldexp(1, min(max(exp, -1000), 1000))
+}
