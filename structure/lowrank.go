@@ -10,6 +10,7 @@ import (
 	"gonum.org/v1/gonum/mat"
 
 	"github.com/eckart-go/eckart/internal/simd"
+	"github.com/eckart-go/eckart/lowrank"
 	"github.com/eckart-go/eckart/quant"
 )
 
@@ -39,6 +40,11 @@ func NewLowRank(b, a mat.Matrix, bias []float64) *LowRank {
 		}
 	}
 	return LowRankOf(m, n, r, rounded(m, r, b.At), rounded(r, n, a.At), b32)
+}
+
+// FromFactors returns the factors that package lowrank found, for a layer that had the given bias (m values, or nil).
+func FromFactors(f *lowrank.Factors, bias []float64) *LowRank {
+	return NewLowRank(f.B, f.A, f.Bias(bias))
 }
 
 // LowRankOf returns B A from values in row-major order: b is m x r, a is r x n, bias has m values or is nil. The slices are

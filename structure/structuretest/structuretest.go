@@ -54,6 +54,7 @@ func (s Suite) Run(t *testing.T, build Build) {
 			checkCost(t, layer, cost)
 			s.checkProduct(t, layer, rng)
 			checkShapePanics(t, layer)
+			checkSaved(t, layer)
 			s.checkGraph(t, layer, rng)
 		})
 	}
