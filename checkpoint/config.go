@@ -103,6 +103,13 @@ func (s *RopeScaling) divisors(freqs []float64) []float64 {
 	return out
 }
 
+// setBiases notes which linear layers have biases, by those of the first block.
+func (c *Config) setBiases(has func(name string) bool) {
+	c.QKVBias = has("model.layers.0.self_attn.q_proj.bias")
+	c.OutputBias = has("model.layers.0.self_attn.o_proj.bias")
+	c.MLPBias = has("model.layers.0.mlp.gate_proj.bias")
+}
+
 // check refuses what no model of the family has, so that later code may divide and allocate by these numbers.
 func (c *Config) check() error {
 	for _, f := range []struct {

@@ -58,10 +58,14 @@ type Weights interface {
 // ConvertOptions tunes Convert; its zero value keeps all values as they are.
 type ConvertOptions struct {
 	Type      OutType
-	ShardSize int64                   // bytes of a safetensors file; 0: DefaultShardSize
-	Weights   Weights                 // nil: none is replaced
-	Metadata  map[string]string       // added to the output's metadata, in GGUF under "eckart."
-	Progress  func(done, total int64) // called after each tensor with bytes written; nil: not
+	ShardSize int64   // bytes of a safetensors file; 0: DefaultShardSize
+	Weights   Weights // nil: none is replaced
+	// Modules lists, by module such as "model.layers.3.mlp.up_proj", the tensors that take the place of its weight and
+	// bias. Their values come from Weights. Weights and biases are stored as others are; what is no part of the
+	// architecture, such as factors, with the Type of its Info, and in safetensors only.
+	Modules  map[string][]Info
+	Metadata map[string]string       // added to the output's metadata, in GGUF under "eckart."
+	Progress func(done, total int64) // called after each tensor with bytes written; nil: not
 }
 
 // Convert writes the model at src, in any format that OpenModel reads, to dst: a GGUF file when dst ends in ".gguf", else a
@@ -108,33 +112,57 @@ type step struct {
 // plan adds the tensors that replace or follow the model's.
 func (c *conversion) plan() error {
 	for _, info := range c.model.tensors {
-		row, block, known := huggingFaceNames.lookup(info.Name)
-		name := info.Name
-		switch {
-		case known && c.gguf:
-			name = ggufNames.name(row, block)
-		case known:
-		case c.disposable(info.Name):
-			continue
-		case c.gguf != (c.model.file.format == GGUF):
-			return failf(c.model.file.path, "tensor %q is no part of a %s model; it has no name in the other format", info.Name, c.config.Architecture)
+		parts := []Info{info}
+		if module, ok := strings.CutSuffix(info.Name, ".weight"); ok && c.opts.Modules[module] != nil {
+			parts = c.opts.Modules[module]
+		} else if module, ok := strings.CutSuffix(info.Name, ".bias"); ok && c.opts.Modules[module] != nil {
+			continue // among the parts if it is still there
 		}
-		t, err := c.outType(info)
-		if err != nil {
+		for _, part := range parts {
+			if err := c.planTensor(part); err != nil {
+				return err
+			}
+		}
+	}
+	c.config.setBiases(func(name string) bool {
+		return slices.ContainsFunc(c.steps, func(s step) bool { return s.source == name })
+	})
+	return nil
+}
+
+// planTensor adds one tensor of the model, or one that takes the place of another.
+func (c *conversion) planTensor(info Info) error {
+	row, block, known := huggingFaceNames.lookup(info.Name)
+	name := info.Name
+	_, own := c.model.stored[info.Name]
+	switch {
+	case known && c.gguf:
+		name = ggufNames.name(row, block)
+	case known:
+	case !own && !c.gguf:
+	case own && c.disposable(info.Name):
+		return nil
+	case !own || c.gguf != (c.model.file.format == GGUF):
+		return failf(c.model.file.path, "tensor %q is no part of a %s model; it has no name in the other format", info.Name, c.config.Architecture)
+	}
+	t := info.Type
+	if known || own {
+		var err error
+		if t, err = c.outType(info); err != nil {
 			return failf(c.dst, "tensor %q: %w", info.Name, err)
 		}
-		out, err := NewInfo(name, t, info.Shape...)
-		if err != nil {
-			return err
-		}
-		s := step{source: info.Name, out: out}
-		if known && row.rotary == queryRows {
-			s.heads = c.config.Heads
-		} else if known && row.rotary == keyRows {
-			s.heads = c.config.KVHeads
-		}
-		c.steps = append(c.steps, s)
 	}
+	out, err := NewInfo(name, t, info.Shape...)
+	if err != nil {
+		return err
+	}
+	s := step{source: info.Name, out: out}
+	if known && row.rotary == queryRows {
+		s.heads = c.config.Heads
+	} else if known && row.rotary == keyRows {
+		s.heads = c.config.KVHeads
+	}
+	c.steps = append(c.steps, s)
 	return nil
 }
 

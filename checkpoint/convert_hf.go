@@ -155,6 +155,9 @@ func (c *conversion) copyCompanions(folder *Folder, dtype string) error {
 		key = "dtype" // transformers 5
 	}
 	config[key] = dtype
+	if c.config.Architecture == "llama" && (c.config.QKVBias || c.config.MLPBias) {
+		config["attention_bias"], config["mlp_bias"] = c.config.QKVBias, c.config.MLPBias
+	}
 	if text, err = json.MarshalIndent(config, "", "  "); err != nil {
 		return failf(path, "%w", err)
 	}

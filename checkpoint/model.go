@@ -53,9 +53,7 @@ func (m *Model) open(path string) error {
 	if m.file.format == GGUF {
 		m.config.TiedEmbeddings = !m.Has("lm_head.weight")
 	}
-	m.config.QKVBias = m.Has("model.layers.0.self_attn.q_proj.bias")
-	m.config.OutputBias = m.Has("model.layers.0.self_attn.o_proj.bias")
-	m.config.MLPBias = m.Has("model.layers.0.mlp.gate_proj.bias")
+	m.config.setBiases(m.Has)
 	if err := m.checkTensors(); err != nil {
 		return failf(path, "%w", err)
 	}

@@ -24,15 +24,15 @@ type Options struct {
 // Llama is a causal language model of the Llama family: Llama 2 and 3, SmolLM2, TinyLlama, Mistral, Qwen2 and 2.5. Weights
 // stay in the memory-mapped checkpoint; a method brings in what it needs. A Llama must not be used by two goroutines at once.
 type Llama struct {
-	path     string
-	source   *checkpoint.Model
-	config   checkpoint.Config
-	rope     rope
-	engine   *engine
-	replaced [][]structure.Layer // by SetLinear: a layer, or nil, for every block and linear
-	index    structure.Index     // layers that the checkpoint stores as structures
-	stream   weightSet           // the block that RunBlock holds
-	held     int                 // which block that is; -1 for none
+	path       string
+	source     *checkpoint.Model
+	config     checkpoint.Config
+	rope       rope
+	engine     *engine
+	structured structure.Index     // layers that the checkpoint stores in another form than a dense weight
+	replaced   [][]structure.Layer // by SetLinear: a layer, or nil, for every block and linear
+	stream     weightSet           // the block that RunBlock holds
+	held       int                 // which block that is; -1 for none
 }
 
 // architectures are the families that the block graph covers.
@@ -58,10 +58,6 @@ func newLlama(path string, source *checkpoint.Model, opts Options) (*Llama, erro
 	if !slices.Contains(architectures, c.Architecture) {
 		return nil, fmt.Errorf("model: %s: architecture %q: expected one of %v", path, c.Architecture, architectures)
 	}
-	index, err := structure.ReadIndex(source.Source())
-	if err != nil {
-		return nil, fmt.Errorf("model: %s: %w", path, err)
-	}
 	b := opts.Backend
 	if b == nil {
 		b = backend.New()
@@ -70,12 +66,34 @@ func newLlama(path string, source *checkpoint.Model, opts Options) (*Llama, erro
 	if err != nil {
 		return nil, err
 	}
-	l := &Llama{path: path, source: source, config: c, rope: c.RopeFrequencies(), engine: e, index: index, held: -1}
+	l := &Llama{path: path, source: source, config: c, rope: c.RopeFrequencies(), engine: e, held: -1}
+	if l.structured, err = l.readStructures(); err != nil {
+		return nil, err
+	}
 	l.replaced = make([][]structure.Layer, c.Layers)
 	for i := range l.replaced {
 		l.replaced[i] = make([]structure.Layer, len(linears))
 	}
 	return l, nil
+}
+
+// readStructures returns the descriptions of compressed layers, whose dimensions must be those of the layers they replace.
+func (l *Llama) readStructures() (structure.Index, error) {
+	index, err := structure.ReadIndex(l.source.Source())
+	if err != nil {
+		return nil, fmt.Errorf("model: %s: %w", l.path, err)
+	}
+	for i := range l.config.Layers {
+		for j, linear := range linears {
+			name := fmt.Sprintf("model.layers.%d.%s", i, linear)
+			d, ok := index[name]
+			m, n := l.linearDims(j)
+			if ok && (d.Rows != m || d.Cols != n) {
+				return nil, fmt.Errorf("model: %s: layer %q: %d x %d in the metadata, expected %d x %d by the configuration", l.path, name, d.Rows, d.Cols, m, n)
+			}
+		}
+	}
+	return index, nil
 }
 
 // Config returns the model's configuration.

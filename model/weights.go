@@ -58,17 +58,14 @@ func (l *Llama) loadLinear(w *weightSet, block, j int, f form) error {
 		return l.place(w, j, layer)
 	}
 	name := fmt.Sprintf("model.layers.%d.%s", block, linears[j])
-	m, n := l.linearDims(j)
-	if d, ok := l.index[name]; ok {
+	if d, ok := l.structured[name]; ok {
 		layer, err := structure.Load(l.source.Source(), name, d)
 		if err != nil {
 			return fmt.Errorf("model: %s: %w", l.path, err)
 		}
-		if d.Rows != m || d.Cols != n {
-			return l.shapeError(name, []int{m, n}, []int{d.Rows, d.Cols})
-		}
 		return l.place(w, j, layer)
 	}
+	m, n := l.linearDims(j)
 	if f == asStored {
 		layer, err := l.storedLayer(name, m, n)
 		if err != nil || layer != nil {

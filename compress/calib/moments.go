@@ -68,6 +68,19 @@ func (m *Moments) addChunk(x []float32, rows int) {
 	simd.Dsyrk(blas.Upper, blas.Trans, n, rows, 1, m.chunk, n, 1, g.Data, g.Stride)
 }
 
+// Moment returns the n x n second moment E[x xᵀ], the Gram matrix divided by N.
+func (m *Moments) Moment() *mat.SymDense {
+	n, inv := m.Width(), 1/float64(m.Tokens)
+	moment := mat.NewSymDense(n, nil)
+	moment.CopySym(m.Gram)
+	raw := moment.RawSymmetric()
+	for i := range n {
+		row := raw.Data[i*raw.Stride+i : i*raw.Stride+n]
+		blas64.Scal(inv, blas64.Vector{N: len(row), Data: row, Inc: 1})
+	}
+	return moment
+}
+
 // Mean returns the mean of x.
 func (m *Moments) Mean() []float64 { return scaled(m.Sum, m.Tokens) }
 
@@ -84,16 +97,8 @@ func scaled(sum []float64, tokens int64) []float64 {
 
 // Covariance returns the n x n matrix E[x xᵀ] - E[x] E[x]ᵀ.
 func (m *Moments) Covariance() *mat.SymDense {
-	n, inv := m.Width(), 1/float64(m.Tokens)
-	cov := mat.NewSymDense(n, nil)
-	cov.CopySym(m.Gram)
-	raw := cov.RawSymmetric()
-	for i := range n {
-		row := raw.Data[i*raw.Stride+i : i*raw.Stride+n]
-		blas64.Scal(inv, blas64.Vector{N: len(row), Data: row, Inc: 1})
-	}
-	mean := m.Mean()
-	cov.SymRankOne(cov, -1, mat.NewVecDense(n, mean))
+	cov := m.Moment()
+	cov.SymRankOne(cov, -1, mat.NewVecDense(m.Width(), m.Mean()))
 	return cov
 }
 

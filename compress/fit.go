@@ -1,0 +1,277 @@
+package compress
+
+import (
+	"context"
+	"fmt"
+	"math"
+
+	"gonum.org/v1/gonum/mat"
+
+	"github.com/eckart-go/eckart/compress/calib"
+	"github.com/eckart-go/eckart/lowrank"
+	"github.com/eckart-go/eckart/model"
+	"github.com/eckart-go/eckart/quant"
+	"github.com/eckart-go/eckart/structure"
+)
+
+// block is what fitting one block of the model needs: the moments of its inputs, and what is derived from them once for
+// all matrices that share an input.
+type block struct {
+	run      *run
+	index    int
+	moments  map[string]*calib.Moments // by capture point
+	raw      map[string]*lowrank.Whitener
+	centred  map[string]*lowrank.Whitener
+	rounding quant.Type // of stored factors
+}
+
+func (r *run) openBlock(i int) (*block, error) {
+	moments, err := r.stats.Block(i)
+	if err != nil {
+		return nil, err
+	}
+	b := &block{run: r, index: i, moments: moments, raw: map[string]*lowrank.Whitener{}, centred: map[string]*lowrank.Whitener{}, rounding: quant.F32}
+	if r.opts.Target == Factors {
+		if b.rounding, err = factorType(r.opts); err != nil {
+			return nil, err
+		}
+	}
+	return b, nil
+}
+
+// input returns the moments of a layer's inputs.
+func (b *block) input(l linear) (*calib.Moments, error) {
+	m := b.moments[model.CaptureOf(l.name)]
+	if m == nil || m.Width() != l.n {
+		return nil, fmt.Errorf("compress: %s: no statistics of %d inputs: is the calibration cache damaged?", l.module, l.n)
+	}
+	return m, nil
+}
+
+// whitener returns the whitener of a layer's inputs, about zero or, for Affine, about their mean.
+func (b *block) whitener(l linear) (*lowrank.Whitener, error) {
+	m, err := b.input(l)
+	if err != nil {
+		return nil, err
+	}
+	at := model.CaptureOf(l.name)
+	if b.run.opts.Method.Objective == Affine {
+		if b.centred[at] == nil {
+			if b.centred[at], err = lowrank.NewCentredWhitener(m.Moment(), m.Mean()); err != nil {
+				return nil, fmt.Errorf("compress: inputs of %s: %w", l.module, err)
+			}
+		}
+		return b.centred[at], nil
+	}
+	if b.raw[at] == nil {
+		if b.raw[at], err = lowrank.NewWhitener(m.Moment()); err != nil {
+			return nil, fmt.Errorf("compress: inputs of %s: %w", l.module, err)
+		}
+	}
+	return b.raw[at], nil
+}
+
+// weight returns the dense matrix of a layer in float64.
+func (b *block) weight(l linear) (*mat.Dense, error) {
+	values, err := b.run.model.Source().Float32(l.module+".weight", nil)
+	if err != nil {
+		return nil, err
+	}
+	wide := make([]float64, len(values))
+	for i, v := range values {
+		wide[i] = float64(v)
+	}
+	return mat.NewDense(l.m, l.n, wide), nil
+}
+
+// asvdExponent and asvdFloor are ASVD's scale: (mean |x|)^0.5 + 1e-6.
+const (
+	asvdExponent = 0.5
+	asvdFloor    = 1e-6
+)
+
+// spectrum returns the decomposition of w in the method's norm.
+func (b *block) spectrum(l linear, w *mat.Dense, maxRank int) (*lowrank.Spectrum, error) {
+	opts := lowrank.Options{}
+	switch b.run.opts.Method.Objective {
+	case Plain:
+		return lowrank.NewSpectrum(w, maxRank, opts)
+	case Scaled:
+		m, err := b.input(l)
+		if err != nil {
+			return nil, err
+		}
+		scale := m.MeanAbs()
+		for i, v := range scale {
+			scale[i] = math.Pow(v, asvdExponent) + asvdFloor
+		}
+		return lowrank.NewScaledSpectrum(w, scale, maxRank, opts)
+	}
+	h, err := b.whitener(l)
+	if err != nil {
+		return nil, err
+	}
+	return h.Spectrum(w, maxRank, opts)
+}
+
+// values returns the singular values of a layer's weight in the method's norm.
+func (b *block) values(l linear) ([]float64, error) {
+	w, err := b.weight(l)
+	if err != nil {
+		return nil, err
+	}
+	s, err := b.spectrum(l, w, 1)
+	if err != nil {
+		return nil, fmt.Errorf("compress: %s: %w", l.module, err)
+	}
+	return s.Values(), nil
+}
+
+// fitBlock fits all layers of block i that take part.
+func (r *run) fitBlock(ctx context.Context, i int, path *compressedPath) (*fitted, error) {
+	b, err := r.openBlock(i)
+	if err != nil {
+		return nil, err
+	}
+	if err := path.capture(ctx, i); err != nil {
+		return nil, err
+	}
+	f := &fitted{layers: map[string]structure.Layer{}}
+	for _, k := range r.plan.block(i) {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		l := r.plan.linears[k]
+		if r.dense(k) {
+			f.reports = append(f.reports, Layer{Name: l.module, M: l.m, N: l.n})
+			continue
+		}
+		layer, report, err := b.fit(l, r.ranks[k], path)
+		if err != nil {
+			return nil, fmt.Errorf("compress: %s: %w", l.module, err)
+		}
+		f.layers[l.module] = layer
+		f.reports = append(f.reports, report)
+	}
+	return f, nil
+}
+
+// fit returns the factors of one layer as they will be stored, and what is known about them.
+func (b *block) fit(l linear, rank int, path *compressedPath) (*structure.LowRank, Layer, error) {
+	report := Layer{Name: l.module, M: l.m, N: l.n}
+	w, err := b.weight(l)
+	if err != nil {
+		return nil, report, err
+	}
+	s, err := b.spectrum(l, w, rank)
+	if err != nil {
+		return nil, report, err
+	}
+	factors, err := s.Cut(rank)
+	if err != nil {
+		return nil, report, err
+	}
+	report.Spectrum = thinned(s.Values())
+	if factors, err = path.refit(l, w, factors, &report); err != nil {
+		return nil, report, err
+	}
+	bias, err := b.bias(l)
+	if err != nil {
+		return nil, report, err
+	}
+	layer := structure.NewLowRank(factors.B, factors.A, factors.Bias(bias))
+	if layer, err = b.stored(layer); err != nil {
+		return nil, report, err
+	}
+	report.Certificate, err = b.certify(l, w, s, layer)
+	return layer, report, err
+}
+
+// bias returns the bias of the dense layer, or nil.
+func (b *block) bias(l linear) ([]float64, error) {
+	source := b.run.model.Source()
+	if !source.Has(l.module + ".bias") {
+		return nil, nil
+	}
+	values, err := source.Float32(l.module+".bias", nil)
+	if err != nil {
+		return nil, err
+	}
+	wide := make([]float64, len(values))
+	for i, v := range values {
+		wide[i] = float64(v)
+	}
+	return wide, nil
+}
+
+// stored returns the layer with its factors rounded to the type in which they are written.
+func (b *block) stored(l *structure.LowRank) (*structure.LowRank, error) {
+	for _, values := range [][]float32{l.B().Data, l.A().Data} {
+		if err := round(b.rounding, values); err != nil {
+			return nil, err
+		}
+	}
+	return l.StoredAs(b.rounding), nil
+}
+
+// round rounds values in place to type t, which must hold them.
+func round(t quant.Type, values []float32) error {
+	if t != quant.F32 {
+		raw := make([]byte, len(values)*t.BlockBytes())
+		if err := quant.Quantise(t, raw, values); err != nil {
+			return err
+		}
+		if err := quant.Dequantise(t, values, raw); err != nil {
+			return err
+		}
+	}
+	for _, v := range values {
+		if math.IsInf(float64(v), 0) || math.IsNaN(float64(v)) {
+			return fmt.Errorf("a factor has a number that %v cannot hold: choose f32 or bf16", t)
+		}
+	}
+	return nil
+}
+
+// certify measures the stored layer against w in the norm of the outputs.
+func (b *block) certify(l linear, w *mat.Dense, own *lowrank.Spectrum, layer *structure.LowRank) (lowrank.Certificate, error) {
+	h, err := b.whitener(l)
+	if err != nil {
+		return lowrank.Certificate{}, err
+	}
+	cert, err := h.Certify(w, widened(layer.B().Rows, layer.B().Cols, layer.B().Data), widened(layer.A().Rows, layer.A().Cols, layer.A().Data))
+	if err != nil {
+		return cert, err
+	}
+	best := own
+	if o := b.run.opts.Method.Objective; o == Plain || o == Scaled {
+		if best, err = h.Spectrum(w, layer.Rank(), lowrank.Options{}); err != nil {
+			return cert, err
+		}
+	}
+	cert.Optimum = best.Tail(layer.Rank())
+	cost := layer.Cost()
+	cert.Params, cert.MulAdds = cost.Params, cost.MulAdds
+	return cert, nil
+}
+
+func widened(m, n int, values []float32) *mat.Dense {
+	wide := make([]float64, len(values))
+	for i, v := range values {
+		wide[i] = float64(v)
+	}
+	return mat.NewDense(m, n, wide)
+}
+
+// thinned returns at most 64 of values, evenly spaced, the first and the last among them.
+func thinned(values []float64) []float64 {
+	const most = 64
+	if len(values) <= most {
+		return values
+	}
+	out := make([]float64, most)
+	for i := range out {
+		out[i] = values[i*(len(values)-1)/(most-1)]
+	}
+	return out
+}

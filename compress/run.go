@@ -1,0 +1,286 @@
+package compress
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/eckart-go/eckart/compress/budget"
+	"github.com/eckart-go/eckart/compress/calib"
+	"github.com/eckart-go/eckart/corpus"
+	"github.com/eckart-go/eckart/internal/resident"
+	"github.com/eckart-go/eckart/model"
+	"github.com/eckart-go/eckart/tokenizer"
+)
+
+// run is one call of Run.
+type run struct {
+	source, output string
+	opts           Options
+	model          *model.Llama
+	plan           *plan
+	sequences      [][]int
+	stats          *calib.Statistics
+	work           *work
+	ranks          []int // by position in plan.linears; budget.Dense leaves one as it is
+	report         *Report
+}
+
+// Run compresses the model at source, a path that model.Open accepts, and writes it to output. What stands at output stays
+// as it is until the result is complete. If ctx ends or the process dies, finished blocks are kept in OUTPUT.work, where
+// Options.Resume finds them.
+func Run(ctx context.Context, source, output string, opts Options) (*Report, error) {
+	m, err := model.Open(source, model.Options{})
+	if err != nil {
+		return nil, err
+	}
+	defer m.Close()
+	if opts, err = opts.resolved(output, m.Config().MaxPositions); err != nil {
+		return nil, err
+	}
+	r := &run{source: source, output: output, opts: opts, model: m}
+	if r.plan, err = newPlan(m, opts); err != nil {
+		return nil, err
+	}
+	r.report = &Report{
+		Model: source, Method: opts.Method.Name, Share: opts.Share.String(), Budget: opts.Budget.String(), Output: output,
+		Target: opts.Target.String(), Type: opts.Type.String(), Seconds: map[string]float64{},
+	}
+	if err := r.read(); err != nil {
+		return nil, err
+	}
+	if err := r.stages(ctx); err != nil {
+		return nil, err
+	}
+	return r.report, nil
+}
+
+// read draws the calibration sequences.
+func (r *run) read() error {
+	text, err := corpus.Read(r.opts.Text)
+	if err != nil {
+		return err
+	}
+	tok, err := tokenizer.Open(r.source)
+	if err != nil {
+		return err
+	}
+	tokens := tok.Encode(nil, text, tokenizer.EncodeOptions{Literal: true})
+	r.sequences, err = corpus.Sample(tokens, r.opts.Length, r.opts.Sequences, r.opts.Seed)
+	if err != nil {
+		return fmt.Errorf("compress: %s: %w", r.opts.Text, err)
+	}
+	r.report.Calibration = Reading{
+		Text: r.opts.Text, Sequences: len(r.sequences), Length: r.opts.Length, Seed: r.opts.Seed, SkipFirst: r.opts.SkipFirst,
+	}
+	return nil
+}
+
+// stages runs them in order and fills in the report.
+func (r *run) stages(ctx context.Context) error {
+	if err := r.calibrate(ctx); err != nil {
+		return err
+	}
+	defer r.stats.Close()
+	w, err := openWork(r.output, r.fingerprint(), fmt.Sprintf("%s at %v of %s", r.opts.Method.Name, r.opts.Budget, r.source), r.opts.Resume)
+	if err != nil {
+		return err
+	}
+	r.work = w
+	defer w.unlock()
+	for _, stage := range []struct {
+		name string
+		f    func(context.Context) error
+	}{{"survey", r.survey}, {"fit", r.fit}, {"write", r.write}} {
+		start := time.Now()
+		if err := stage.f(ctx); err != nil {
+			return err
+		}
+		r.report.Seconds[stage.name] = time.Since(start).Seconds()
+	}
+	if err := r.measureSizes(); err != nil {
+		return err
+	}
+	return w.remove()
+}
+
+// calibrate collects moments, or finds them in the cache.
+func (r *run) calibrate(ctx context.Context) error {
+	start := time.Now()
+	stats, err := calib.Collect(ctx, r.model, r.sequences, calib.Options{
+		SkipFirst: r.opts.SkipFirst, Cache: r.opts.Cache, Memory: r.opts.Memory, Progress: r.opts.Progress("calibrate", "token blocks"),
+	})
+	if err != nil {
+		return err
+	}
+	r.stats = stats
+	c := &r.report.Calibration
+	c.Tokens, c.Fingerprint, c.Reused = stats.Tokens, stats.Fingerprint, stats.Reused == r.model.Config().Layers
+	r.report.Seconds["calibrate"] = time.Since(start).Seconds()
+	return nil
+}
+
+// fingerprint identifies everything that the finished blocks depend on.
+func (r *run) fingerprint() string {
+	o := r.opts
+	h := sha256.New()
+	fmt.Fprintf(h, "%s %+v %v %v %v %v %v %v", r.stats.Fingerprint, o.Method, o.Budget, o.Share, o.Target, o.Type, r.plan.keep, r.plan.linears)
+	return hex.EncodeToString(h.Sum(nil))[:32]
+}
+
+// survey shares the budget out. Rules by loss need the singular values of every matrix, which are kept for a resumed run.
+func (r *run) survey(ctx context.Context) error {
+	rule := shares[r.opts.Share].rule
+	var energies [][]float64
+	if r.opts.Share != Uniform {
+		if err := readJSON(r.work.surveyFile(), &energies); err != nil || len(energies) != len(r.plan.linears) {
+			if energies, err = r.energies(ctx); err != nil {
+				return err
+			}
+			if err := writeJSON(r.work.surveyFile(), energies); err != nil {
+				return err
+			}
+		}
+	}
+	ranks, err := rule(r.plan.matrices(energies), r.plan.keep)
+	if err != nil {
+		return fmt.Errorf("compress: %w", err)
+	}
+	r.ranks = ranks
+	return nil
+}
+
+// energies returns the squares of the singular values of every matrix in the method's norm.
+func (r *run) energies(ctx context.Context) ([][]float64, error) {
+	progress := r.opts.Progress("survey", "matrices")
+	all := make([][]float64, len(r.plan.linears))
+	done := 0
+	for i := range r.model.Config().Layers {
+		at := r.plan.block(i)
+		if len(at) == 0 {
+			continue
+		}
+		b, err := r.openBlock(i)
+		if err != nil {
+			return nil, err
+		}
+		for _, k := range at {
+			if err := ctx.Err(); err != nil {
+				return nil, err
+			}
+			values, err := b.values(r.plan.linears[k])
+			if err != nil {
+				return nil, err
+			}
+			all[k] = make([]float64, len(values))
+			for j, v := range values {
+				all[k][j] = v * v
+			}
+			done++
+			progress(int64(done), int64(len(all)))
+		}
+	}
+	return all, nil
+}
+
+// fit finishes block after block, except those that an earlier run has finished.
+func (r *run) fit(ctx context.Context) error {
+	path, err := r.newPath(ctx)
+	if err != nil {
+		return err
+	}
+	defer path.release()
+	progress := r.opts.Progress("fit", "blocks")
+	blocks := r.model.Config().Layers
+	for i := range blocks {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		f, err := r.work.loadBlock(i)
+		if err != nil {
+			return err
+		}
+		if f != nil {
+			r.report.Resumed++
+		} else {
+			if f, err = r.fitBlock(ctx, i, path); err != nil {
+				return err
+			}
+			if err := r.work.saveBlock(i, f); err != nil {
+				return err
+			}
+		}
+		if err := path.advance(ctx, i, f); err != nil {
+			return err
+		}
+		r.report.Layers = append(r.report.Layers, f.reports...)
+		progress(int64(i+1), int64(blocks))
+	}
+	r.report.total(r.plan)
+	return nil
+}
+
+// measureSizes fills in bytes on disk, multiply-adds and memory.
+func (r *run) measureSizes() error {
+	var err error
+	if r.report.Before.Bytes, err = bytesOf(r.source); err != nil {
+		return err
+	}
+	if r.report.After.Bytes, err = bytesOf(r.output); err != nil {
+		return err
+	}
+	c := r.model.Config()
+	head := int64(c.Vocab) * int64(c.Hidden)
+	r.report.Before.MulAdds, r.report.After.MulAdds = head, head
+	compressed := map[string]int64{}
+	for _, l := range r.report.Layers {
+		if !l.Dense() {
+			compressed[l.Name] = l.MulAdds
+		}
+	}
+	for i := range c.Layers {
+		for _, name := range model.Linears() {
+			module := fmt.Sprintf("model.layers.%d.%s", i, name)
+			info, ok := r.model.Source().Info(module + ".weight")
+			if !ok {
+				return fmt.Errorf("compress: tensor %s.weight is missing", module)
+			}
+			dense := int64(info.Elements())
+			r.report.Before.MulAdds += dense
+			if fewer, ok := compressed[module]; ok && r.opts.Target == Factors {
+				dense = fewer
+			}
+			r.report.After.MulAdds += dense
+		}
+	}
+	r.report.Loads = loads(r.opts.Target, r.opts.Method.Objective == Affine)
+	r.report.PeakBytes = resident.Peak()
+	return nil
+}
+
+// bytesOf returns the size of a file, or of all files of a folder.
+func bytesOf(path string) (int64, error) {
+	var total int64
+	err := filepath.WalkDir(path, func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		info, err := os.Stat(name) // of what a link points to
+		if err == nil {
+			total += info.Size()
+		}
+		return err
+	})
+	if err != nil {
+		return 0, fmt.Errorf("compress: size of %s: %w", path, err)
+	}
+	return total, nil
+}
+
+// dense reports whether position k is left as it is.
+func (r *run) dense(k int) bool { return r.ranks[k] == budget.Dense }

@@ -1,0 +1,200 @@
+package compress
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/gofrs/flock"
+
+	"github.com/eckart-go/eckart/checkpoint"
+	"github.com/eckart-go/eckart/structure"
+)
+
+// work is the folder in which a run keeps what it has finished, OUTPUT.work. Files appear in it complete or not at all.
+type work struct {
+	dir  string
+	lock *flock.Flock
+}
+
+// journal identifies the run that a work folder belongs to.
+type journal struct {
+	Version     int    `json:"version"`
+	Fingerprint string `json:"fingerprint"`
+	Describes   string `json:"describes"` // for people
+}
+
+const journalVersion = 1
+
+// openWork takes the work folder of output. With resume, what is there must be of the same run; otherwise it is removed.
+// It fails while another process works on the same output.
+func openWork(output, fingerprint, describes string, resume bool) (*work, error) {
+	w := &work{dir: filepath.Clean(output) + ".work"}
+	if err := os.MkdirAll(w.dir, 0o755); err != nil {
+		return nil, fmt.Errorf("compress: work folder: %w", err)
+	}
+	w.lock = flock.New(filepath.Join(w.dir, "lock"))
+	switch locked, err := w.lock.TryLock(); {
+	case err != nil:
+		return nil, fmt.Errorf("compress: work folder: %w", err)
+	case !locked:
+		return nil, fmt.Errorf("compress: another process is writing %s: wait for it or choose another name", output)
+	}
+	err := w.begin(journal{journalVersion, fingerprint, describes}, resume)
+	if err != nil {
+		w.unlock()
+		return nil, err
+	}
+	return w, nil
+}
+
+// begin checks or writes the journal.
+func (w *work) begin(mine journal, resume bool) error {
+	path := filepath.Join(w.dir, "journal.json")
+	if resume {
+		var found journal
+		err := readJSON(path, &found)
+		if err == nil && found != mine {
+			return fmt.Errorf("compress: %s is of another run (%s; this one is %s): remove it, or run without resuming", w.dir, found.Describes, mine.Describes)
+		}
+		if err == nil || !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	entries, err := os.ReadDir(w.dir)
+	if err != nil {
+		return fmt.Errorf("compress: work folder: %w", err)
+	}
+	for _, e := range entries {
+		if e.Name() != "lock" {
+			if err := os.RemoveAll(filepath.Join(w.dir, e.Name())); err != nil {
+				return fmt.Errorf("compress: work folder: %w", err)
+			}
+		}
+	}
+	return writeJSON(path, mine)
+}
+
+// remove deletes the folder after the output is complete.
+func (w *work) remove() error {
+	w.unlock()
+	if err := os.RemoveAll(w.dir); err != nil {
+		return fmt.Errorf("compress: work folder: %w", err)
+	}
+	return nil
+}
+
+// unlock gives the folder up; what is in it stays for a run that resumes. The operating system does the same when a
+// process is killed.
+func (w *work) unlock() {
+	w.lock.Unlock() // closing a file that was only locked cannot lose anything
+}
+
+// fitted is a block that is done.
+type fitted struct {
+	layers  map[string]structure.Layer // by module; those left dense are absent
+	reports []Layer
+}
+
+func (w *work) blockFile(i int) string {
+	return filepath.Join(w.dir, fmt.Sprintf("block-%04d.safetensors", i))
+}
+
+// reportsKey is where a block's file has the reports of its layers.
+const reportsKey = "eckart.certificates"
+
+// saveBlock writes a finished block.
+func (w *work) saveBlock(i int, f *fitted) error {
+	var infos []checkpoint.Info
+	index := structure.Index{}
+	var modules []string
+	for _, r := range f.reports {
+		layer, ok := f.layers[r.Name]
+		if !ok {
+			continue
+		}
+		parts, err := structure.Infos(r.Name, layer)
+		if err != nil {
+			return err
+		}
+		infos = append(infos, parts...)
+		index[r.Name] = structure.Describe(layer)
+		modules = append(modules, r.Name)
+	}
+	reports, err := json.Marshal(f.reports)
+	if err != nil {
+		return fmt.Errorf("compress: block %d: %w", i, err)
+	}
+	out, err := checkpoint.CreateSafetensors(w.blockFile(i), infos, map[string]string{
+		structure.MetadataKey: index.Metadata(), reportsKey: string(reports),
+	})
+	if err != nil {
+		return err
+	}
+	defer out.Abort()
+	for _, name := range modules {
+		if err := structure.Save(out, name, f.layers[name]); err != nil {
+			return err
+		}
+	}
+	return out.Close()
+}
+
+// loadBlock reads a finished block; it is nil if block i is not there.
+func (w *work) loadBlock(i int) (*fitted, error) {
+	c, err := checkpoint.Open(w.blockFile(i))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer c.Close()
+	f := &fitted{layers: map[string]structure.Layer{}}
+	text, _ := c.Metadata()[reportsKey].(string)
+	if err := json.Unmarshal([]byte(text), &f.reports); err != nil {
+		return nil, fmt.Errorf("compress: %s is damaged: remove it: %w", w.blockFile(i), err)
+	}
+	index, err := structure.ReadIndex(c)
+	if err != nil {
+		return nil, err
+	}
+	for name, d := range index {
+		if f.layers[name], err = structure.Load(c, name, d); err != nil {
+			return nil, err
+		}
+	}
+	return f, nil
+}
+
+// survey is the file of singular values that a rule by loss needs.
+func (w *work) surveyFile() string { return filepath.Join(w.dir, "survey.json") }
+
+func readJSON(path string, v any) error {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return fmt.Errorf("compress: %w", err)
+	}
+	if err := json.Unmarshal(data, v); err != nil {
+		return fmt.Errorf("compress: %s is damaged: remove it: %w", path, err)
+	}
+	return nil
+}
+
+// writeJSON writes v under a temporary name and renames it.
+func writeJSON(path string, v any) error {
+	data, err := json.Marshal(v)
+	if err != nil {
+		return fmt.Errorf("compress: %s: %w", path, err)
+	}
+	if err := os.WriteFile(path+".partial", data, 0o644); err != nil {
+		return fmt.Errorf("compress: %w", err)
+	}
+	if err := os.Rename(path+".partial", path); err != nil {
+		return fmt.Errorf("compress: %w", err)
+	}
+	return nil
+}
