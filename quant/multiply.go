@@ -2,6 +2,7 @@ package quant
 
 import (
 	"fmt"
+	"runtime"
 
 	"github.com/eckart-go/eckart/internal/pool"
 	"github.com/eckart-go/eckart/internal/simd"
@@ -12,9 +13,13 @@ import (
 // of the matrix once and multiplying in float32 is faster.
 const fewTokens = 8
 
-// pieceBytes is the size of a piece of work in stored bytes: it stays in the first-level cache while up to fewTokens
-// vectors pass over it, and takes about a microsecond to read.
-const pieceBytes = 16 << 10
+// Sizes of pieces of work in stored bytes. A worker reads at most readBytes in one go, long enough for the caches'
+// prefetchers to run at full speed; when several vectors share the reading, cacheBytes at a time stay in the first-level
+// cache until all have used them.
+const (
+	readBytes  = 256 << 10
+	cacheBytes = 16 << 10
+)
 
 // tileValues is how many values of the matrix are expanded at a time, 4 MB as float32.
 const tileValues = 1 << 20
@@ -41,6 +46,7 @@ type product struct {
 	x                    []float32
 	ldx, tokens          int
 	grain                int // rows in a piece
+	block                int // rows that fit cacheBytes, a multiple of 8
 	tileLo, tileHi       int // rows now in the tile
 	dot                  func(dst []float32, w []byte, stride int, q []int8, scales, sums []float32)
 }
@@ -71,18 +77,31 @@ func MulTo(t Type, dst []float32, ldd int, w []byte, rows, cols int, x []float32
 		ws = new(Workspace)
 	}
 	ws.work = product{t: t, dst: dst, ldd: ldd, w: w, rows: rows, cols: cols, rowBytes: rowBytes, x: x, ldx: ldx, tokens: tokens,
-		grain: max(8, pieceBytes/rowBytes/8*8), dot: dotKernel(t)}
+		block: max(8, cacheBytes/rowBytes/8*8), dot: dotKernel(t)}
 	if ws.decode == nil {
 		ws.decode, ws.expand, ws.expandAndDot = ws.decodePiece, ws.expandPiece, ws.expandAndDotPiece
 	}
 	if ws.work.dot != nil && tokens <= fewTokens {
 		ws.quantiseInput()
+		ws.work.grain = readGrain(rows, rowBytes)
 		pool.Run((rows+ws.work.grain-1)/ws.work.grain, ws.decode)
 	} else {
+		ws.work.grain = ws.work.block
 		ws.multiplyTiles()
 	}
 	ws.work = product{} // keep no reference to the caller's memory
 	return nil
+}
+
+// readGrain returns the number of rows of a piece when rows are read once: equal shares for the workers. Unlike elsewhere
+// the split may depend on GOMAXPROCS, because each row's result is its own.
+func readGrain(rows, rowBytes int) int {
+	bytes, workers := rows*rowBytes, runtime.GOMAXPROCS(0)
+	if bytes <= cacheBytes {
+		return rows
+	}
+	pieces := (bytes + workers*readBytes - 1) / (workers * readBytes) * workers
+	return ((rows+pieces-1)/pieces + 7) / 8 * 8
 }
 
 // dotKernel returns the kernel that multiplies blocks of type t by 8-bit vectors, nil where there is none.
@@ -145,10 +164,17 @@ func grow[T any](s []T, n int) []T {
 func (ws *Workspace) decodePiece(i int) {
 	p := &ws.work
 	lo, hi := i*p.grain, min(p.rows, (i+1)*p.grain)
+	step := hi - lo
+	if p.tokens > 1 {
+		step = p.block
+	}
 	blocks := p.cols / 32
-	for t := range p.tokens {
-		p.dot(p.dst[t*p.ldd+lo:t*p.ldd+hi], p.w[lo*p.rowBytes:hi*p.rowBytes], p.rowBytes,
-			ws.q[t*p.cols:(t+1)*p.cols], ws.scales[t*blocks:(t+1)*blocks], ws.sums[t*blocks:(t+1)*blocks])
+	for ; lo < hi; lo += step {
+		end := min(hi, lo+step)
+		for t := range p.tokens {
+			p.dot(p.dst[t*p.ldd+lo:t*p.ldd+end], p.w[lo*p.rowBytes:end*p.rowBytes], p.rowBytes,
+				ws.q[t*p.cols:(t+1)*p.cols], ws.scales[t*blocks:(t+1)*blocks], ws.sums[t*blocks:(t+1)*blocks])
+		}
 	}
 }
 

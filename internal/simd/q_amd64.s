@@ -131,203 +131,267 @@ DATA word7<>+24(SB)/8, $0x0f0e0f0e0f0e0f0e
 GLOBL word7<>(SB), RODATA|NOPTR, $32
 
 // func dotQ4_0AVX2(dst []float32, w []byte, stride int, q []int8, scales []float32, sums []float32)
-// Requires: AVX, AVX2, F16C, FMA3, MMX+
-TEXT ·dotQ4_0AVX2(SB), NOSPLIT, $32-128
-	MOVQ dst_base+0(FP), AX
-	MOVQ dst_len+8(FP), CX
-	MOVQ w_base+24(FP), DX
-	MOVQ stride+48(FP), SI
-	LEAQ (SI)(SI*2), DI
-	LEAQ (SI)(SI*4), R8
-	LEAQ (R8)(SI*2), R9
+// Requires: AVX, AVX2, CMOV, F16C, FMA3, MMX+
+TEXT ·dotQ4_0AVX2(SB), NOSPLIT, $536-128
+	MOVQ    stride+48(FP), CX
+	LEAQ    (CX)(CX*2), DX
+	LEAQ    (CX)(CX*4), BX
+	LEAQ    (BX)(CX*2), SI
+	MOVQ    w_base+24(FP), AX
+	MOVQ    AX, 512(SP)
+	MOVQ    dst_base+0(FP), AX
+	MOVQ    AX, 520(SP)
+	MOVQ    dst_len+8(FP), AX
+	MOVQ    AX, 528(SP)
+	VMOVDQU ones16<>+0(SB), Y0
+	VMOVDQU nibble<>+0(SB), Y1
+	VMOVDQU shift<>+0(SB), Y2
+	MOVQ    512(SP), AX
+	LEAQ    (AX)(CX*8), DI
+	LEAQ    (DI)(CX*8), DI
+
+dotQ4_0AVX2_prefetch:
+	PREFETCHT0 (AX)
+	ADDQ       $0x40, AX
+	CMPQ       AX, DI
+	JL         dotQ4_0AVX2_prefetch
 
 dotQ4_0AVX2_8:
-	CMPQ   CX, $0x08
+	CMPQ   528(SP), $0x08
 	JL     dotQ4_0AVX2_8_end
-	MOVQ   q_base+56(FP), R10
-	MOVQ   scales_base+80(FP), R11
-	MOVQ   sums_base+104(FP), R12
-	MOVQ   scales_len+88(FP), R13
-	MOVQ   DX, BX
-	LEAQ   (DX)(SI*8), R14
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
+	MOVQ   q_base+56(FP), DI
+	MOVQ   scales_base+80(FP), R8
+	MOVQ   sums_base+104(FP), R9
+	MOVQ   scales_len+88(FP), R10
+	MOVQ   512(SP), AX
+	LEAQ   (AX)(CX*8), R12
+	LEAQ   (R12)(CX*8), R12
 	VXORPS Y3, Y3, Y3
 	VXORPS Y4, Y4, Y4
 	VXORPS Y5, Y5, Y5
 	VXORPS Y6, Y6, Y6
 	VXORPS Y7, Y7, Y7
 	VXORPS Y8, Y8, Y8
+	VXORPS Y9, Y9, Y9
+	VXORPS Y10, Y10, Y10
+	VXORPS Y11, Y11, Y11
 
-dotQ4_0AVX2_8_block:
-	PREFETCHT0     (R14)
-	PREFETCHT0     64(R14)
-	PREFETCHT0     128(R14)
-	VPBROADCASTD   (BX), Y9
-	VPBROADCASTD   (BX)(SI*1), Y10
-	VPBLENDD       $0x02, Y10, Y9, Y9
-	VPBROADCASTD   (BX)(SI*2), Y10
-	VPBLENDD       $0x04, Y10, Y9, Y9
-	VPBROADCASTD   (BX)(DI*1), Y10
-	VPBLENDD       $0x08, Y10, Y9, Y9
-	VPBROADCASTD   (BX)(SI*4), Y10
-	VPBLENDD       $0x10, Y10, Y9, Y9
-	VPBROADCASTD   (BX)(R8*1), Y10
-	VPBLENDD       $0x20, Y10, Y9, Y9
-	VPBROADCASTD   (BX)(DI*2), Y10
-	VPBLENDD       $0x40, Y10, Y9, Y9
-	VPBROADCASTD   (BX)(R9*1), Y10
-	VPBLENDD       $0x80, Y10, Y9, Y9
-	VPSHUFB        even<>+0(SB), Y9, Y9
-	VPERMQ         $0xd8, Y9, Y9
-	VCVTPH2PS      X9, Y9
-	VBROADCASTSS   (R12), Y10
-	VFMADD231PS    Y10, Y9, Y8
-	VBROADCASTSS   (R11), Y10
-	VMULPS         Y9, Y10, Y10
-	VMOVUPS        Y10, (SP)
-	VMOVDQU        (R10), Y9
-	VBROADCASTI128 2(BX), Y10
-	VPSRLVQ        shift<>+0(SB), Y10, Y10
-	VPAND          nibble<>+0(SB), Y10, Y10
-	VPMADDUBSW     Y9, Y10, Y10
-	VPMADDWD       ones16<>+0(SB), Y10, Y10
-	VCVTDQ2PS      Y10, Y10
-	VBROADCASTSS   (SP), Y11
-	VFMADD231PS    Y11, Y10, Y0
-	VBROADCASTI128 2(BX)(SI*1), Y10
-	VPSRLVQ        shift<>+0(SB), Y10, Y10
-	VPAND          nibble<>+0(SB), Y10, Y10
-	VPMADDUBSW     Y9, Y10, Y10
-	VPMADDWD       ones16<>+0(SB), Y10, Y10
-	VCVTDQ2PS      Y10, Y10
-	VBROADCASTSS   4(SP), Y11
-	VFMADD231PS    Y11, Y10, Y1
-	VBROADCASTI128 2(BX)(SI*2), Y10
-	VPSRLVQ        shift<>+0(SB), Y10, Y10
-	VPAND          nibble<>+0(SB), Y10, Y10
-	VPMADDUBSW     Y9, Y10, Y10
-	VPMADDWD       ones16<>+0(SB), Y10, Y10
-	VCVTDQ2PS      Y10, Y10
-	VBROADCASTSS   8(SP), Y11
-	VFMADD231PS    Y11, Y10, Y2
-	VBROADCASTI128 2(BX)(DI*1), Y10
-	VPSRLVQ        shift<>+0(SB), Y10, Y10
-	VPAND          nibble<>+0(SB), Y10, Y10
-	VPMADDUBSW     Y9, Y10, Y10
-	VPMADDWD       ones16<>+0(SB), Y10, Y10
-	VCVTDQ2PS      Y10, Y10
-	VBROADCASTSS   12(SP), Y11
-	VFMADD231PS    Y11, Y10, Y3
-	VBROADCASTI128 2(BX)(SI*4), Y10
-	VPSRLVQ        shift<>+0(SB), Y10, Y10
-	VPAND          nibble<>+0(SB), Y10, Y10
-	VPMADDUBSW     Y9, Y10, Y10
-	VPMADDWD       ones16<>+0(SB), Y10, Y10
-	VCVTDQ2PS      Y10, Y10
-	VBROADCASTSS   16(SP), Y11
-	VFMADD231PS    Y11, Y10, Y4
-	VBROADCASTI128 2(BX)(R8*1), Y10
-	VPSRLVQ        shift<>+0(SB), Y10, Y10
-	VPAND          nibble<>+0(SB), Y10, Y10
-	VPMADDUBSW     Y9, Y10, Y10
-	VPMADDWD       ones16<>+0(SB), Y10, Y10
-	VCVTDQ2PS      Y10, Y10
-	VBROADCASTSS   20(SP), Y11
-	VFMADD231PS    Y11, Y10, Y5
-	VBROADCASTI128 2(BX)(DI*2), Y10
-	VPSRLVQ        shift<>+0(SB), Y10, Y10
-	VPAND          nibble<>+0(SB), Y10, Y10
-	VPMADDUBSW     Y9, Y10, Y10
-	VPMADDWD       ones16<>+0(SB), Y10, Y10
-	VCVTDQ2PS      Y10, Y10
-	VBROADCASTSS   24(SP), Y11
-	VFMADD231PS    Y11, Y10, Y6
-	VBROADCASTI128 2(BX)(R9*1), Y10
-	VPSRLVQ        shift<>+0(SB), Y10, Y10
-	VPAND          nibble<>+0(SB), Y10, Y10
-	VPMADDUBSW     Y9, Y10, Y10
-	VPMADDWD       ones16<>+0(SB), Y10, Y10
-	VCVTDQ2PS      Y10, Y10
-	VBROADCASTSS   28(SP), Y9
-	VFMADD231PS    Y9, Y10, Y7
-	ADDQ           $0x00000012, BX
-	ADDQ           $0x00000090, R14
-	ADDQ           $0x20, R10
-	ADDQ           $0x04, R11
-	ADDQ           $0x04, R12
-	DECQ           R13
-	JNZ            dotQ4_0AVX2_8_block
-	VHADDPS        Y1, Y0, Y0
-	VHADDPS        Y3, Y2, Y1
-	VHADDPS        Y5, Y4, Y2
-	VHADDPS        Y7, Y6, Y3
-	VHADDPS        Y1, Y0, Y0
-	VHADDPS        Y3, Y2, Y1
-	VPERM2F128     $0x20, Y1, Y0, Y2
-	VPERM2F128     $0x31, Y1, Y0, Y0
-	VADDPS         Y0, Y2, Y2
-	VFNMADD231PS   f8<>+0(SB), Y8, Y2
-	VMOVUPS        Y2, (AX)
-	LEAQ           (DX)(SI*8), DX
-	ADDQ           $0x20, AX
-	SUBQ           $0x08, CX
+dotQ4_0AVX2_8_chunk:
+	MOVQ    $0x00000010, R11
+	CMPQ    R10, R11
+	CMOVQLT R10, R11
+	SUBQ    R11, R10
+	IMUL3Q  $0x00000012, R11, R14
+	LEAQ    (SP), R13
+	MOVQ    R11, R15
+	SHLQ    $0x05, R15
+	ADDQ    R13, R15
+
+dotQ4_0AVX2_8_scales:
+	VPBROADCASTD (AX), Y12
+	VPBROADCASTD (AX)(CX*1), Y13
+	VPBLENDD     $0x02, Y13, Y12, Y12
+	VPBROADCASTD (AX)(CX*2), Y13
+	VPBLENDD     $0x04, Y13, Y12, Y12
+	VPBROADCASTD (AX)(DX*1), Y13
+	VPBLENDD     $0x08, Y13, Y12, Y12
+	VPBROADCASTD (AX)(CX*4), Y13
+	VPBLENDD     $0x10, Y13, Y12, Y12
+	VPBROADCASTD (AX)(BX*1), Y13
+	VPBLENDD     $0x20, Y13, Y12, Y12
+	VPBROADCASTD (AX)(DX*2), Y13
+	VPBLENDD     $0x40, Y13, Y12, Y12
+	VPBROADCASTD (AX)(SI*1), Y13
+	VPBLENDD     $0x80, Y13, Y12, Y12
+	VPSHUFB      even<>+0(SB), Y12, Y12
+	VPERMQ       $0xd8, Y12, Y12
+	VCVTPH2PS    X12, Y12
+	VBROADCASTSS (R9), Y13
+	VFMADD231PS  Y13, Y12, Y11
+	VBROADCASTSS (R8), Y13
+	VMULPS       Y12, Y13, Y13
+	VMOVUPS      Y13, (R13)
+	ADDQ         $0x00000012, AX
+	ADDQ         $0x04, R8
+	ADDQ         $0x04, R9
+	ADDQ         $0x20, R13
+	CMPQ         R13, R15
+	JL           dotQ4_0AVX2_8_scales
+	SUBQ         R14, AX
+	LEAQ         (SP), R13
+
+dotQ4_0AVX2_8_products:
+	PREFETCHT0     (R12)
+	PREFETCHT0     64(R12)
+	PREFETCHT0     128(R12)
+	ADDQ           $0x00000090, R12
+	VMOVDQU        (DI), Y12
+	VBROADCASTI128 2(AX), Y13
+	VPSRLVQ        Y2, Y13, Y13
+	VPAND          Y1, Y13, Y13
+	VPMADDUBSW     Y12, Y13, Y13
+	VPMADDWD       Y0, Y13, Y13
+	VCVTDQ2PS      Y13, Y13
+	VBROADCASTSS   (R13), Y14
+	VFMADD231PS    Y14, Y13, Y3
+	VBROADCASTI128 2(AX)(CX*1), Y13
+	VPSRLVQ        Y2, Y13, Y13
+	VPAND          Y1, Y13, Y13
+	VPMADDUBSW     Y12, Y13, Y13
+	VPMADDWD       Y0, Y13, Y13
+	VCVTDQ2PS      Y13, Y13
+	VBROADCASTSS   4(R13), Y14
+	VFMADD231PS    Y14, Y13, Y4
+	VBROADCASTI128 2(AX)(CX*2), Y13
+	VPSRLVQ        Y2, Y13, Y13
+	VPAND          Y1, Y13, Y13
+	VPMADDUBSW     Y12, Y13, Y13
+	VPMADDWD       Y0, Y13, Y13
+	VCVTDQ2PS      Y13, Y13
+	VBROADCASTSS   8(R13), Y14
+	VFMADD231PS    Y14, Y13, Y5
+	VBROADCASTI128 2(AX)(DX*1), Y13
+	VPSRLVQ        Y2, Y13, Y13
+	VPAND          Y1, Y13, Y13
+	VPMADDUBSW     Y12, Y13, Y13
+	VPMADDWD       Y0, Y13, Y13
+	VCVTDQ2PS      Y13, Y13
+	VBROADCASTSS   12(R13), Y14
+	VFMADD231PS    Y14, Y13, Y6
+	VBROADCASTI128 2(AX)(CX*4), Y13
+	VPSRLVQ        Y2, Y13, Y13
+	VPAND          Y1, Y13, Y13
+	VPMADDUBSW     Y12, Y13, Y13
+	VPMADDWD       Y0, Y13, Y13
+	VCVTDQ2PS      Y13, Y13
+	VBROADCASTSS   16(R13), Y14
+	VFMADD231PS    Y14, Y13, Y7
+	VBROADCASTI128 2(AX)(BX*1), Y13
+	VPSRLVQ        Y2, Y13, Y13
+	VPAND          Y1, Y13, Y13
+	VPMADDUBSW     Y12, Y13, Y13
+	VPMADDWD       Y0, Y13, Y13
+	VCVTDQ2PS      Y13, Y13
+	VBROADCASTSS   20(R13), Y14
+	VFMADD231PS    Y14, Y13, Y8
+	VBROADCASTI128 2(AX)(DX*2), Y13
+	VPSRLVQ        Y2, Y13, Y13
+	VPAND          Y1, Y13, Y13
+	VPMADDUBSW     Y12, Y13, Y13
+	VPMADDWD       Y0, Y13, Y13
+	VCVTDQ2PS      Y13, Y13
+	VBROADCASTSS   24(R13), Y14
+	VFMADD231PS    Y14, Y13, Y9
+	VBROADCASTI128 2(AX)(SI*1), Y13
+	VPSRLVQ        Y2, Y13, Y13
+	VPAND          Y1, Y13, Y13
+	VPMADDUBSW     Y12, Y13, Y13
+	VPMADDWD       Y0, Y13, Y13
+	VCVTDQ2PS      Y13, Y13
+	VBROADCASTSS   28(R13), Y12
+	VFMADD231PS    Y12, Y13, Y10
+	ADDQ           $0x00000012, AX
+	ADDQ           $0x20, DI
+	ADDQ           $0x20, R13
+	DECQ           R11
+	JNZ            dotQ4_0AVX2_8_products
+	TESTQ          R10, R10
+	JNZ            dotQ4_0AVX2_8_chunk
+	VHADDPS        Y4, Y3, Y3
+	VHADDPS        Y6, Y5, Y4
+	VHADDPS        Y8, Y7, Y5
+	VHADDPS        Y10, Y9, Y6
+	VHADDPS        Y4, Y3, Y3
+	VHADDPS        Y6, Y5, Y4
+	VPERM2F128     $0x20, Y4, Y3, Y5
+	VPERM2F128     $0x31, Y4, Y3, Y3
+	VADDPS         Y3, Y5, Y5
+	VFNMADD231PS   f8<>+0(SB), Y11, Y5
+	MOVQ           520(SP), AX
+	VMOVUPS        Y5, (AX)
+	LEAQ           (CX)(CX*1), AX
+	SHLQ           $0x02, AX
+	ADDQ           AX, 512(SP)
+	ADDQ           $0x20, 520(SP)
+	SUBQ           $0x08, 528(SP)
 	JMP            dotQ4_0AVX2_8
 
 dotQ4_0AVX2_8_end:
 dotQ4_0AVX2_1:
-	CMPQ   CX, $0x01
+	CMPQ   528(SP), $0x01
 	JL     dotQ4_0AVX2_1_end
-	MOVQ   q_base+56(FP), DI
-	MOVQ   scales_base+80(FP), R8
-	MOVQ   sums_base+104(FP), R9
-	MOVQ   scales_len+88(FP), R10
-	MOVQ   DX, BX
-	LEAQ   (DX)(SI*8), R11
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
+	MOVQ   q_base+56(FP), DX
+	MOVQ   scales_base+80(FP), BX
+	MOVQ   sums_base+104(FP), SI
+	MOVQ   scales_len+88(FP), DI
+	MOVQ   512(SP), AX
+	LEAQ   (AX)(CX*8), R8
+	LEAQ   (R8)(CX*8), R8
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
 
-dotQ4_0AVX2_1_block:
-	VPBROADCASTD   (BX), Y2
-	VPSHUFB        even<>+0(SB), Y2, Y2
-	VPERMQ         $0xd8, Y2, Y2
-	VCVTPH2PS      X2, Y2
-	VBROADCASTSS   (R9), Y3
-	VFMADD231PS    Y3, Y2, Y1
-	VBROADCASTSS   (R8), Y3
-	VMULPS         Y2, Y3, Y3
-	VMOVUPS        Y3, (SP)
-	VMOVDQU        (DI), Y2
-	VBROADCASTI128 2(BX), Y3
-	VPSRLVQ        shift<>+0(SB), Y3, Y3
-	VPAND          nibble<>+0(SB), Y3, Y3
-	VPMADDUBSW     Y2, Y3, Y3
-	VPMADDWD       ones16<>+0(SB), Y3, Y3
-	VCVTDQ2PS      Y3, Y3
-	VBROADCASTSS   (SP), Y2
-	VFMADD231PS    Y2, Y3, Y0
-	ADDQ           $0x00000012, BX
-	ADDQ           $0x00000090, R11
-	ADDQ           $0x20, DI
-	ADDQ           $0x04, R8
-	ADDQ           $0x04, R9
-	DECQ           R10
-	JNZ            dotQ4_0AVX2_1_block
-	VHADDPS        Y0, Y0, Y2
-	VHADDPS        Y0, Y0, Y3
-	VHADDPS        Y0, Y0, Y4
-	VHADDPS        Y0, Y0, Y0
-	VHADDPS        Y3, Y2, Y2
-	VHADDPS        Y0, Y4, Y0
-	VPERM2F128     $0x20, Y0, Y2, Y3
-	VPERM2F128     $0x31, Y0, Y2, Y0
-	VADDPS         Y0, Y3, Y3
-	VFNMADD231PS   f8<>+0(SB), Y1, Y3
-	VMOVSS         X3, (AX)
-	ADDQ           SI, DX
-	ADDQ           $0x04, AX
-	SUBQ           $0x01, CX
+dotQ4_0AVX2_1_chunk:
+	MOVQ    $0x00000010, R8
+	CMPQ    DI, R8
+	CMOVQLT DI, R8
+	SUBQ    R8, DI
+	IMUL3Q  $0x00000012, R8, R10
+	LEAQ    (SP), R9
+	MOVQ    R8, R11
+	SHLQ    $0x05, R11
+	ADDQ    R9, R11
+
+dotQ4_0AVX2_1_scales:
+	VPBROADCASTD (AX), Y5
+	VPSHUFB      even<>+0(SB), Y5, Y5
+	VPERMQ       $0xd8, Y5, Y5
+	VCVTPH2PS    X5, Y5
+	VBROADCASTSS (SI), Y6
+	VFMADD231PS  Y6, Y5, Y4
+	VBROADCASTSS (BX), Y6
+	VMULPS       Y5, Y6, Y6
+	VMOVUPS      Y6, (R9)
+	ADDQ         $0x00000012, AX
+	ADDQ         $0x04, BX
+	ADDQ         $0x04, SI
+	ADDQ         $0x20, R9
+	CMPQ         R9, R11
+	JL           dotQ4_0AVX2_1_scales
+	SUBQ         R10, AX
+	LEAQ         (SP), R9
+
+dotQ4_0AVX2_1_products:
+	VMOVDQU        (DX), Y5
+	VBROADCASTI128 2(AX), Y6
+	VPSRLVQ        Y2, Y6, Y6
+	VPAND          Y1, Y6, Y6
+	VPMADDUBSW     Y5, Y6, Y6
+	VPMADDWD       Y0, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VBROADCASTSS   (R9), Y5
+	VFMADD231PS    Y5, Y6, Y3
+	ADDQ           $0x00000012, AX
+	ADDQ           $0x20, DX
+	ADDQ           $0x20, R9
+	DECQ           R8
+	JNZ            dotQ4_0AVX2_1_products
+	TESTQ          DI, DI
+	JNZ            dotQ4_0AVX2_1_chunk
+	VHADDPS        Y3, Y3, Y5
+	VHADDPS        Y3, Y3, Y6
+	VHADDPS        Y3, Y3, Y7
+	VHADDPS        Y3, Y3, Y3
+	VHADDPS        Y6, Y5, Y5
+	VHADDPS        Y3, Y7, Y3
+	VPERM2F128     $0x20, Y3, Y5, Y6
+	VPERM2F128     $0x31, Y3, Y5, Y3
+	VADDPS         Y3, Y6, Y6
+	VFNMADD231PS   f8<>+0(SB), Y4, Y6
+	MOVQ           520(SP), AX
+	VMOVSS         X6, (AX)
+	ADDQ           CX, 512(SP)
+	ADDQ           $0x04, 520(SP)
+	SUBQ           $0x01, 528(SP)
 	JMP            dotQ4_0AVX2_1
 
 dotQ4_0AVX2_1_end:
@@ -335,207 +399,271 @@ dotQ4_0AVX2_1_end:
 	RET
 
 // func dotQ4_1AVX2(dst []float32, w []byte, stride int, q []int8, scales []float32, sums []float32)
-// Requires: AVX, AVX2, F16C, FMA3, MMX+
-TEXT ·dotQ4_1AVX2(SB), NOSPLIT, $32-128
-	MOVQ dst_base+0(FP), AX
-	MOVQ dst_len+8(FP), CX
-	MOVQ w_base+24(FP), DX
-	MOVQ stride+48(FP), SI
-	LEAQ (SI)(SI*2), DI
-	LEAQ (SI)(SI*4), R8
-	LEAQ (R8)(SI*2), R9
+// Requires: AVX, AVX2, CMOV, F16C, FMA3, MMX+
+TEXT ·dotQ4_1AVX2(SB), NOSPLIT, $536-128
+	MOVQ    stride+48(FP), CX
+	LEAQ    (CX)(CX*2), DX
+	LEAQ    (CX)(CX*4), BX
+	LEAQ    (BX)(CX*2), SI
+	MOVQ    w_base+24(FP), AX
+	MOVQ    AX, 512(SP)
+	MOVQ    dst_base+0(FP), AX
+	MOVQ    AX, 520(SP)
+	MOVQ    dst_len+8(FP), AX
+	MOVQ    AX, 528(SP)
+	VMOVDQU ones16<>+0(SB), Y0
+	VMOVDQU nibble<>+0(SB), Y1
+	VMOVDQU shift<>+0(SB), Y2
+	MOVQ    512(SP), AX
+	LEAQ    (AX)(CX*8), DI
+	LEAQ    (DI)(CX*8), DI
+
+dotQ4_1AVX2_prefetch:
+	PREFETCHT0 (AX)
+	ADDQ       $0x40, AX
+	CMPQ       AX, DI
+	JL         dotQ4_1AVX2_prefetch
 
 dotQ4_1AVX2_8:
-	CMPQ   CX, $0x08
+	CMPQ   528(SP), $0x08
 	JL     dotQ4_1AVX2_8_end
-	MOVQ   q_base+56(FP), R10
-	MOVQ   scales_base+80(FP), R11
-	MOVQ   sums_base+104(FP), R12
-	MOVQ   scales_len+88(FP), R13
-	MOVQ   DX, BX
-	LEAQ   (DX)(SI*8), R14
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
+	MOVQ   q_base+56(FP), DI
+	MOVQ   scales_base+80(FP), R8
+	MOVQ   sums_base+104(FP), R9
+	MOVQ   scales_len+88(FP), R10
+	MOVQ   512(SP), AX
+	LEAQ   (AX)(CX*8), R12
+	LEAQ   (R12)(CX*8), R12
 	VXORPS Y3, Y3, Y3
 	VXORPS Y4, Y4, Y4
 	VXORPS Y5, Y5, Y5
 	VXORPS Y6, Y6, Y6
 	VXORPS Y7, Y7, Y7
 	VXORPS Y8, Y8, Y8
+	VXORPS Y9, Y9, Y9
+	VXORPS Y10, Y10, Y10
+	VXORPS Y11, Y11, Y11
 
-dotQ4_1AVX2_8_block:
-	PREFETCHT0     (R14)
-	PREFETCHT0     64(R14)
-	PREFETCHT0     128(R14)
-	VPBROADCASTD   (BX), Y9
-	VPBROADCASTD   (BX)(SI*1), Y10
-	VPBLENDD       $0x02, Y10, Y9, Y9
-	VPBROADCASTD   (BX)(SI*2), Y10
-	VPBLENDD       $0x04, Y10, Y9, Y9
-	VPBROADCASTD   (BX)(DI*1), Y10
-	VPBLENDD       $0x08, Y10, Y9, Y9
-	VPBROADCASTD   (BX)(SI*4), Y10
-	VPBLENDD       $0x10, Y10, Y9, Y9
-	VPBROADCASTD   (BX)(R8*1), Y10
-	VPBLENDD       $0x20, Y10, Y9, Y9
-	VPBROADCASTD   (BX)(DI*2), Y10
-	VPBLENDD       $0x40, Y10, Y9, Y9
-	VPBROADCASTD   (BX)(R9*1), Y10
-	VPBLENDD       $0x80, Y10, Y9, Y9
-	VPSHUFB        even<>+0(SB), Y9, Y9
-	VPERMQ         $0xd8, Y9, Y9
-	VCVTPH2PS      X9, Y10
-	VEXTRACTI128   $0x01, Y9, X9
-	VCVTPH2PS      X9, Y9
-	VBROADCASTSS   (R12), Y11
-	VFMADD231PS    Y11, Y9, Y8
-	VBROADCASTSS   (R11), Y9
-	VMULPS         Y10, Y9, Y9
-	VMOVUPS        Y9, (SP)
-	VMOVDQU        (R10), Y9
-	VBROADCASTI128 4(BX), Y10
-	VPSRLVQ        shift<>+0(SB), Y10, Y10
-	VPAND          nibble<>+0(SB), Y10, Y10
-	VPMADDUBSW     Y9, Y10, Y10
-	VPMADDWD       ones16<>+0(SB), Y10, Y10
-	VCVTDQ2PS      Y10, Y10
-	VBROADCASTSS   (SP), Y11
-	VFMADD231PS    Y11, Y10, Y0
-	VBROADCASTI128 4(BX)(SI*1), Y10
-	VPSRLVQ        shift<>+0(SB), Y10, Y10
-	VPAND          nibble<>+0(SB), Y10, Y10
-	VPMADDUBSW     Y9, Y10, Y10
-	VPMADDWD       ones16<>+0(SB), Y10, Y10
-	VCVTDQ2PS      Y10, Y10
-	VBROADCASTSS   4(SP), Y11
-	VFMADD231PS    Y11, Y10, Y1
-	VBROADCASTI128 4(BX)(SI*2), Y10
-	VPSRLVQ        shift<>+0(SB), Y10, Y10
-	VPAND          nibble<>+0(SB), Y10, Y10
-	VPMADDUBSW     Y9, Y10, Y10
-	VPMADDWD       ones16<>+0(SB), Y10, Y10
-	VCVTDQ2PS      Y10, Y10
-	VBROADCASTSS   8(SP), Y11
-	VFMADD231PS    Y11, Y10, Y2
-	VBROADCASTI128 4(BX)(DI*1), Y10
-	VPSRLVQ        shift<>+0(SB), Y10, Y10
-	VPAND          nibble<>+0(SB), Y10, Y10
-	VPMADDUBSW     Y9, Y10, Y10
-	VPMADDWD       ones16<>+0(SB), Y10, Y10
-	VCVTDQ2PS      Y10, Y10
-	VBROADCASTSS   12(SP), Y11
-	VFMADD231PS    Y11, Y10, Y3
-	VBROADCASTI128 4(BX)(SI*4), Y10
-	VPSRLVQ        shift<>+0(SB), Y10, Y10
-	VPAND          nibble<>+0(SB), Y10, Y10
-	VPMADDUBSW     Y9, Y10, Y10
-	VPMADDWD       ones16<>+0(SB), Y10, Y10
-	VCVTDQ2PS      Y10, Y10
-	VBROADCASTSS   16(SP), Y11
-	VFMADD231PS    Y11, Y10, Y4
-	VBROADCASTI128 4(BX)(R8*1), Y10
-	VPSRLVQ        shift<>+0(SB), Y10, Y10
-	VPAND          nibble<>+0(SB), Y10, Y10
-	VPMADDUBSW     Y9, Y10, Y10
-	VPMADDWD       ones16<>+0(SB), Y10, Y10
-	VCVTDQ2PS      Y10, Y10
-	VBROADCASTSS   20(SP), Y11
-	VFMADD231PS    Y11, Y10, Y5
-	VBROADCASTI128 4(BX)(DI*2), Y10
-	VPSRLVQ        shift<>+0(SB), Y10, Y10
-	VPAND          nibble<>+0(SB), Y10, Y10
-	VPMADDUBSW     Y9, Y10, Y10
-	VPMADDWD       ones16<>+0(SB), Y10, Y10
-	VCVTDQ2PS      Y10, Y10
-	VBROADCASTSS   24(SP), Y11
-	VFMADD231PS    Y11, Y10, Y6
-	VBROADCASTI128 4(BX)(R9*1), Y10
-	VPSRLVQ        shift<>+0(SB), Y10, Y10
-	VPAND          nibble<>+0(SB), Y10, Y10
-	VPMADDUBSW     Y9, Y10, Y10
-	VPMADDWD       ones16<>+0(SB), Y10, Y10
-	VCVTDQ2PS      Y10, Y10
-	VBROADCASTSS   28(SP), Y9
-	VFMADD231PS    Y9, Y10, Y7
-	ADDQ           $0x00000014, BX
-	ADDQ           $0x000000a0, R14
-	ADDQ           $0x20, R10
-	ADDQ           $0x04, R11
-	ADDQ           $0x04, R12
-	DECQ           R13
-	JNZ            dotQ4_1AVX2_8_block
-	VHADDPS        Y1, Y0, Y0
-	VHADDPS        Y3, Y2, Y1
-	VHADDPS        Y5, Y4, Y2
-	VHADDPS        Y7, Y6, Y3
-	VHADDPS        Y1, Y0, Y0
-	VHADDPS        Y3, Y2, Y1
-	VPERM2F128     $0x20, Y1, Y0, Y2
-	VPERM2F128     $0x31, Y1, Y0, Y0
-	VADDPS         Y0, Y2, Y2
-	VADDPS         Y8, Y2, Y2
-	VMOVUPS        Y2, (AX)
-	LEAQ           (DX)(SI*8), DX
-	ADDQ           $0x20, AX
-	SUBQ           $0x08, CX
+dotQ4_1AVX2_8_chunk:
+	MOVQ    $0x00000010, R11
+	CMPQ    R10, R11
+	CMOVQLT R10, R11
+	SUBQ    R11, R10
+	IMUL3Q  $0x00000014, R11, R14
+	LEAQ    (SP), R13
+	MOVQ    R11, R15
+	SHLQ    $0x05, R15
+	ADDQ    R13, R15
+
+dotQ4_1AVX2_8_scales:
+	VPBROADCASTD (AX), Y12
+	VPBROADCASTD (AX)(CX*1), Y13
+	VPBLENDD     $0x02, Y13, Y12, Y12
+	VPBROADCASTD (AX)(CX*2), Y13
+	VPBLENDD     $0x04, Y13, Y12, Y12
+	VPBROADCASTD (AX)(DX*1), Y13
+	VPBLENDD     $0x08, Y13, Y12, Y12
+	VPBROADCASTD (AX)(CX*4), Y13
+	VPBLENDD     $0x10, Y13, Y12, Y12
+	VPBROADCASTD (AX)(BX*1), Y13
+	VPBLENDD     $0x20, Y13, Y12, Y12
+	VPBROADCASTD (AX)(DX*2), Y13
+	VPBLENDD     $0x40, Y13, Y12, Y12
+	VPBROADCASTD (AX)(SI*1), Y13
+	VPBLENDD     $0x80, Y13, Y12, Y12
+	VPSHUFB      even<>+0(SB), Y12, Y12
+	VPERMQ       $0xd8, Y12, Y12
+	VCVTPH2PS    X12, Y13
+	VEXTRACTI128 $0x01, Y12, X12
+	VCVTPH2PS    X12, Y12
+	VBROADCASTSS (R9), Y14
+	VFMADD231PS  Y14, Y12, Y11
+	VBROADCASTSS (R8), Y12
+	VMULPS       Y13, Y12, Y12
+	VMOVUPS      Y12, (R13)
+	ADDQ         $0x00000014, AX
+	ADDQ         $0x04, R8
+	ADDQ         $0x04, R9
+	ADDQ         $0x20, R13
+	CMPQ         R13, R15
+	JL           dotQ4_1AVX2_8_scales
+	SUBQ         R14, AX
+	LEAQ         (SP), R13
+
+dotQ4_1AVX2_8_products:
+	PREFETCHT0     (R12)
+	PREFETCHT0     64(R12)
+	PREFETCHT0     128(R12)
+	ADDQ           $0x000000a0, R12
+	VMOVDQU        (DI), Y12
+	VBROADCASTI128 4(AX), Y13
+	VPSRLVQ        Y2, Y13, Y13
+	VPAND          Y1, Y13, Y13
+	VPMADDUBSW     Y12, Y13, Y13
+	VPMADDWD       Y0, Y13, Y13
+	VCVTDQ2PS      Y13, Y13
+	VBROADCASTSS   (R13), Y14
+	VFMADD231PS    Y14, Y13, Y3
+	VBROADCASTI128 4(AX)(CX*1), Y13
+	VPSRLVQ        Y2, Y13, Y13
+	VPAND          Y1, Y13, Y13
+	VPMADDUBSW     Y12, Y13, Y13
+	VPMADDWD       Y0, Y13, Y13
+	VCVTDQ2PS      Y13, Y13
+	VBROADCASTSS   4(R13), Y14
+	VFMADD231PS    Y14, Y13, Y4
+	VBROADCASTI128 4(AX)(CX*2), Y13
+	VPSRLVQ        Y2, Y13, Y13
+	VPAND          Y1, Y13, Y13
+	VPMADDUBSW     Y12, Y13, Y13
+	VPMADDWD       Y0, Y13, Y13
+	VCVTDQ2PS      Y13, Y13
+	VBROADCASTSS   8(R13), Y14
+	VFMADD231PS    Y14, Y13, Y5
+	VBROADCASTI128 4(AX)(DX*1), Y13
+	VPSRLVQ        Y2, Y13, Y13
+	VPAND          Y1, Y13, Y13
+	VPMADDUBSW     Y12, Y13, Y13
+	VPMADDWD       Y0, Y13, Y13
+	VCVTDQ2PS      Y13, Y13
+	VBROADCASTSS   12(R13), Y14
+	VFMADD231PS    Y14, Y13, Y6
+	VBROADCASTI128 4(AX)(CX*4), Y13
+	VPSRLVQ        Y2, Y13, Y13
+	VPAND          Y1, Y13, Y13
+	VPMADDUBSW     Y12, Y13, Y13
+	VPMADDWD       Y0, Y13, Y13
+	VCVTDQ2PS      Y13, Y13
+	VBROADCASTSS   16(R13), Y14
+	VFMADD231PS    Y14, Y13, Y7
+	VBROADCASTI128 4(AX)(BX*1), Y13
+	VPSRLVQ        Y2, Y13, Y13
+	VPAND          Y1, Y13, Y13
+	VPMADDUBSW     Y12, Y13, Y13
+	VPMADDWD       Y0, Y13, Y13
+	VCVTDQ2PS      Y13, Y13
+	VBROADCASTSS   20(R13), Y14
+	VFMADD231PS    Y14, Y13, Y8
+	VBROADCASTI128 4(AX)(DX*2), Y13
+	VPSRLVQ        Y2, Y13, Y13
+	VPAND          Y1, Y13, Y13
+	VPMADDUBSW     Y12, Y13, Y13
+	VPMADDWD       Y0, Y13, Y13
+	VCVTDQ2PS      Y13, Y13
+	VBROADCASTSS   24(R13), Y14
+	VFMADD231PS    Y14, Y13, Y9
+	VBROADCASTI128 4(AX)(SI*1), Y13
+	VPSRLVQ        Y2, Y13, Y13
+	VPAND          Y1, Y13, Y13
+	VPMADDUBSW     Y12, Y13, Y13
+	VPMADDWD       Y0, Y13, Y13
+	VCVTDQ2PS      Y13, Y13
+	VBROADCASTSS   28(R13), Y12
+	VFMADD231PS    Y12, Y13, Y10
+	ADDQ           $0x00000014, AX
+	ADDQ           $0x20, DI
+	ADDQ           $0x20, R13
+	DECQ           R11
+	JNZ            dotQ4_1AVX2_8_products
+	TESTQ          R10, R10
+	JNZ            dotQ4_1AVX2_8_chunk
+	VHADDPS        Y4, Y3, Y3
+	VHADDPS        Y6, Y5, Y4
+	VHADDPS        Y8, Y7, Y5
+	VHADDPS        Y10, Y9, Y6
+	VHADDPS        Y4, Y3, Y3
+	VHADDPS        Y6, Y5, Y4
+	VPERM2F128     $0x20, Y4, Y3, Y5
+	VPERM2F128     $0x31, Y4, Y3, Y3
+	VADDPS         Y3, Y5, Y5
+	VADDPS         Y11, Y5, Y5
+	MOVQ           520(SP), AX
+	VMOVUPS        Y5, (AX)
+	LEAQ           (CX)(CX*1), AX
+	SHLQ           $0x02, AX
+	ADDQ           AX, 512(SP)
+	ADDQ           $0x20, 520(SP)
+	SUBQ           $0x08, 528(SP)
 	JMP            dotQ4_1AVX2_8
 
 dotQ4_1AVX2_8_end:
 dotQ4_1AVX2_1:
-	CMPQ   CX, $0x01
+	CMPQ   528(SP), $0x01
 	JL     dotQ4_1AVX2_1_end
-	MOVQ   q_base+56(FP), DI
-	MOVQ   scales_base+80(FP), R8
-	MOVQ   sums_base+104(FP), R9
-	MOVQ   scales_len+88(FP), R10
-	MOVQ   DX, BX
-	LEAQ   (DX)(SI*8), R11
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
+	MOVQ   q_base+56(FP), DX
+	MOVQ   scales_base+80(FP), BX
+	MOVQ   sums_base+104(FP), SI
+	MOVQ   scales_len+88(FP), DI
+	MOVQ   512(SP), AX
+	LEAQ   (AX)(CX*8), R8
+	LEAQ   (R8)(CX*8), R8
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
 
-dotQ4_1AVX2_1_block:
-	VPBROADCASTD   (BX), Y2
-	VPSHUFB        even<>+0(SB), Y2, Y2
-	VPERMQ         $0xd8, Y2, Y2
-	VCVTPH2PS      X2, Y3
-	VEXTRACTI128   $0x01, Y2, X2
-	VCVTPH2PS      X2, Y2
-	VBROADCASTSS   (R9), Y4
-	VFMADD231PS    Y4, Y2, Y1
-	VBROADCASTSS   (R8), Y2
-	VMULPS         Y3, Y2, Y2
-	VMOVUPS        Y2, (SP)
-	VMOVDQU        (DI), Y2
-	VBROADCASTI128 4(BX), Y3
-	VPSRLVQ        shift<>+0(SB), Y3, Y3
-	VPAND          nibble<>+0(SB), Y3, Y3
-	VPMADDUBSW     Y2, Y3, Y3
-	VPMADDWD       ones16<>+0(SB), Y3, Y3
-	VCVTDQ2PS      Y3, Y3
-	VBROADCASTSS   (SP), Y2
-	VFMADD231PS    Y2, Y3, Y0
-	ADDQ           $0x00000014, BX
-	ADDQ           $0x000000a0, R11
-	ADDQ           $0x20, DI
-	ADDQ           $0x04, R8
-	ADDQ           $0x04, R9
-	DECQ           R10
-	JNZ            dotQ4_1AVX2_1_block
-	VHADDPS        Y0, Y0, Y2
-	VHADDPS        Y0, Y0, Y3
-	VHADDPS        Y0, Y0, Y4
-	VHADDPS        Y0, Y0, Y0
-	VHADDPS        Y3, Y2, Y2
-	VHADDPS        Y0, Y4, Y0
-	VPERM2F128     $0x20, Y0, Y2, Y3
-	VPERM2F128     $0x31, Y0, Y2, Y0
-	VADDPS         Y0, Y3, Y3
-	VADDPS         Y1, Y3, Y3
-	VMOVSS         X3, (AX)
-	ADDQ           SI, DX
-	ADDQ           $0x04, AX
-	SUBQ           $0x01, CX
+dotQ4_1AVX2_1_chunk:
+	MOVQ    $0x00000010, R8
+	CMPQ    DI, R8
+	CMOVQLT DI, R8
+	SUBQ    R8, DI
+	IMUL3Q  $0x00000014, R8, R10
+	LEAQ    (SP), R9
+	MOVQ    R8, R11
+	SHLQ    $0x05, R11
+	ADDQ    R9, R11
+
+dotQ4_1AVX2_1_scales:
+	VPBROADCASTD (AX), Y5
+	VPSHUFB      even<>+0(SB), Y5, Y5
+	VPERMQ       $0xd8, Y5, Y5
+	VCVTPH2PS    X5, Y6
+	VEXTRACTI128 $0x01, Y5, X5
+	VCVTPH2PS    X5, Y5
+	VBROADCASTSS (SI), Y7
+	VFMADD231PS  Y7, Y5, Y4
+	VBROADCASTSS (BX), Y5
+	VMULPS       Y6, Y5, Y5
+	VMOVUPS      Y5, (R9)
+	ADDQ         $0x00000014, AX
+	ADDQ         $0x04, BX
+	ADDQ         $0x04, SI
+	ADDQ         $0x20, R9
+	CMPQ         R9, R11
+	JL           dotQ4_1AVX2_1_scales
+	SUBQ         R10, AX
+	LEAQ         (SP), R9
+
+dotQ4_1AVX2_1_products:
+	VMOVDQU        (DX), Y5
+	VBROADCASTI128 4(AX), Y6
+	VPSRLVQ        Y2, Y6, Y6
+	VPAND          Y1, Y6, Y6
+	VPMADDUBSW     Y5, Y6, Y6
+	VPMADDWD       Y0, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VBROADCASTSS   (R9), Y5
+	VFMADD231PS    Y5, Y6, Y3
+	ADDQ           $0x00000014, AX
+	ADDQ           $0x20, DX
+	ADDQ           $0x20, R9
+	DECQ           R8
+	JNZ            dotQ4_1AVX2_1_products
+	TESTQ          DI, DI
+	JNZ            dotQ4_1AVX2_1_chunk
+	VHADDPS        Y3, Y3, Y5
+	VHADDPS        Y3, Y3, Y6
+	VHADDPS        Y3, Y3, Y7
+	VHADDPS        Y3, Y3, Y3
+	VHADDPS        Y6, Y5, Y5
+	VHADDPS        Y3, Y7, Y3
+	VPERM2F128     $0x20, Y3, Y5, Y6
+	VPERM2F128     $0x31, Y3, Y5, Y3
+	VADDPS         Y3, Y6, Y6
+	VADDPS         Y4, Y6, Y6
+	MOVQ           520(SP), AX
+	VMOVSS         X6, (AX)
+	ADDQ           CX, 512(SP)
+	ADDQ           $0x04, 520(SP)
+	SUBQ           $0x01, 528(SP)
 	JMP            dotQ4_1AVX2_1
 
 dotQ4_1AVX2_1_end:
@@ -543,26 +671,39 @@ dotQ4_1AVX2_1_end:
 	RET
 
 // func dotQ8_0AVX2(dst []float32, w []byte, stride int, q []int8, scales []float32, sums []float32)
-// Requires: AVX, AVX2, F16C, FMA3, MMX+
-TEXT ·dotQ8_0AVX2(SB), NOSPLIT, $32-128
-	MOVQ dst_base+0(FP), AX
-	MOVQ dst_len+8(FP), CX
-	MOVQ w_base+24(FP), DX
-	MOVQ stride+48(FP), SI
-	LEAQ (SI)(SI*2), DI
-	LEAQ (SI)(SI*4), R8
-	LEAQ (R8)(SI*2), R9
+// Requires: AVX, AVX2, CMOV, F16C, FMA3, MMX+
+TEXT ·dotQ8_0AVX2(SB), NOSPLIT, $536-128
+	MOVQ    stride+48(FP), CX
+	LEAQ    (CX)(CX*2), DX
+	LEAQ    (CX)(CX*4), BX
+	LEAQ    (BX)(CX*2), SI
+	MOVQ    w_base+24(FP), AX
+	MOVQ    AX, 512(SP)
+	MOVQ    dst_base+0(FP), AX
+	MOVQ    AX, 520(SP)
+	MOVQ    dst_len+8(FP), AX
+	MOVQ    AX, 528(SP)
+	VMOVDQU ones16<>+0(SB), Y0
+	MOVQ    512(SP), AX
+	LEAQ    (AX)(CX*8), DI
+	LEAQ    (DI)(CX*8), DI
+
+dotQ8_0AVX2_prefetch:
+	PREFETCHT0 (AX)
+	ADDQ       $0x40, AX
+	CMPQ       AX, DI
+	JL         dotQ8_0AVX2_prefetch
 
 dotQ8_0AVX2_8:
-	CMPQ   CX, $0x08
+	CMPQ   528(SP), $0x08
 	JL     dotQ8_0AVX2_8_end
-	MOVQ   q_base+56(FP), R10
-	MOVQ   scales_base+80(FP), R11
-	MOVQ   sums_base+104(FP), R12
-	MOVQ   scales_len+88(FP), R13
-	MOVQ   DX, BX
-	LEAQ   (DX)(SI*8), R14
-	VXORPS Y0, Y0, Y0
+	MOVQ   q_base+56(FP), DI
+	MOVQ   scales_base+80(FP), R8
+	MOVQ   sums_base+104(FP), R9
+	MOVQ   scales_len+88(FP), R10
+	MOVQ   512(SP), AX
+	LEAQ   (AX)(CX*8), R12
+	LEAQ   (R12)(CX*8), R12
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
@@ -571,171 +712,220 @@ dotQ8_0AVX2_8:
 	VXORPS Y6, Y6, Y6
 	VXORPS Y7, Y7, Y7
 	VXORPS Y8, Y8, Y8
+	VXORPS Y9, Y9, Y9
 
-dotQ8_0AVX2_8_block:
-	PREFETCHT0   (R14)
-	PREFETCHT0   64(R14)
-	PREFETCHT0   128(R14)
-	PREFETCHT0   192(R14)
-	PREFETCHT0   256(R14)
-	VPBROADCASTD (BX), Y8
-	VPBROADCASTD (BX)(SI*1), Y9
-	VPBLENDD     $0x02, Y9, Y8, Y8
-	VPBROADCASTD (BX)(SI*2), Y9
-	VPBLENDD     $0x04, Y9, Y8, Y8
-	VPBROADCASTD (BX)(DI*1), Y9
-	VPBLENDD     $0x08, Y9, Y8, Y8
-	VPBROADCASTD (BX)(SI*4), Y9
-	VPBLENDD     $0x10, Y9, Y8, Y8
-	VPBROADCASTD (BX)(R8*1), Y9
-	VPBLENDD     $0x20, Y9, Y8, Y8
-	VPBROADCASTD (BX)(DI*2), Y9
-	VPBLENDD     $0x40, Y9, Y8, Y8
-	VPBROADCASTD (BX)(R9*1), Y9
-	VPBLENDD     $0x80, Y9, Y8, Y8
-	VPSHUFB      even<>+0(SB), Y8, Y8
-	VPERMQ       $0xd8, Y8, Y8
-	VCVTPH2PS    X8, Y8
-	VBROADCASTSS (R11), Y9
-	VMULPS       Y8, Y9, Y9
-	VMOVUPS      Y9, (SP)
-	VMOVDQU      (R10), Y8
-	VMOVDQU      2(BX), Y9
-	VPSIGNB      Y9, Y8, Y10
-	VPABSB       Y9, Y9
-	VPMADDUBSW   Y10, Y9, Y9
-	VPMADDWD     ones16<>+0(SB), Y9, Y9
-	VCVTDQ2PS    Y9, Y9
-	VBROADCASTSS (SP), Y10
-	VFMADD231PS  Y10, Y9, Y0
-	VMOVDQU      2(BX)(SI*1), Y9
-	VPSIGNB      Y9, Y8, Y10
-	VPABSB       Y9, Y9
-	VPMADDUBSW   Y10, Y9, Y9
-	VPMADDWD     ones16<>+0(SB), Y9, Y9
-	VCVTDQ2PS    Y9, Y9
-	VBROADCASTSS 4(SP), Y10
-	VFMADD231PS  Y10, Y9, Y1
-	VMOVDQU      2(BX)(SI*2), Y9
-	VPSIGNB      Y9, Y8, Y10
-	VPABSB       Y9, Y9
-	VPMADDUBSW   Y10, Y9, Y9
-	VPMADDWD     ones16<>+0(SB), Y9, Y9
-	VCVTDQ2PS    Y9, Y9
-	VBROADCASTSS 8(SP), Y10
-	VFMADD231PS  Y10, Y9, Y2
-	VMOVDQU      2(BX)(DI*1), Y9
-	VPSIGNB      Y9, Y8, Y10
-	VPABSB       Y9, Y9
-	VPMADDUBSW   Y10, Y9, Y9
-	VPMADDWD     ones16<>+0(SB), Y9, Y9
-	VCVTDQ2PS    Y9, Y9
-	VBROADCASTSS 12(SP), Y10
-	VFMADD231PS  Y10, Y9, Y3
-	VMOVDQU      2(BX)(SI*4), Y9
-	VPSIGNB      Y9, Y8, Y10
-	VPABSB       Y9, Y9
-	VPMADDUBSW   Y10, Y9, Y9
-	VPMADDWD     ones16<>+0(SB), Y9, Y9
-	VCVTDQ2PS    Y9, Y9
-	VBROADCASTSS 16(SP), Y10
-	VFMADD231PS  Y10, Y9, Y4
-	VMOVDQU      2(BX)(R8*1), Y9
-	VPSIGNB      Y9, Y8, Y10
-	VPABSB       Y9, Y9
-	VPMADDUBSW   Y10, Y9, Y9
-	VPMADDWD     ones16<>+0(SB), Y9, Y9
-	VCVTDQ2PS    Y9, Y9
-	VBROADCASTSS 20(SP), Y10
-	VFMADD231PS  Y10, Y9, Y5
-	VMOVDQU      2(BX)(DI*2), Y9
-	VPSIGNB      Y9, Y8, Y10
-	VPABSB       Y9, Y9
-	VPMADDUBSW   Y10, Y9, Y9
-	VPMADDWD     ones16<>+0(SB), Y9, Y9
-	VCVTDQ2PS    Y9, Y9
-	VBROADCASTSS 24(SP), Y10
-	VFMADD231PS  Y10, Y9, Y6
-	VMOVDQU      2(BX)(R9*1), Y9
-	VPSIGNB      Y9, Y8, Y8
-	VPABSB       Y9, Y9
-	VPMADDUBSW   Y8, Y9, Y9
-	VPMADDWD     ones16<>+0(SB), Y9, Y9
-	VCVTDQ2PS    Y9, Y9
-	VBROADCASTSS 28(SP), Y8
-	VFMADD231PS  Y8, Y9, Y7
-	ADDQ         $0x00000022, BX
-	ADDQ         $0x00000110, R14
-	ADDQ         $0x20, R10
-	ADDQ         $0x04, R11
-	ADDQ         $0x04, R12
-	DECQ         R13
-	JNZ          dotQ8_0AVX2_8_block
-	VHADDPS      Y1, Y0, Y0
-	VHADDPS      Y3, Y2, Y1
-	VHADDPS      Y5, Y4, Y2
-	VHADDPS      Y7, Y6, Y3
-	VHADDPS      Y1, Y0, Y0
-	VHADDPS      Y3, Y2, Y1
-	VPERM2F128   $0x20, Y1, Y0, Y2
-	VPERM2F128   $0x31, Y1, Y0, Y0
-	VADDPS       Y0, Y2, Y2
-	VMOVUPS      Y2, (AX)
-	LEAQ         (DX)(SI*8), DX
-	ADDQ         $0x20, AX
-	SUBQ         $0x08, CX
+dotQ8_0AVX2_8_chunk:
+	MOVQ    $0x00000010, R11
+	CMPQ    R10, R11
+	CMOVQLT R10, R11
+	SUBQ    R11, R10
+	IMUL3Q  $0x00000022, R11, R14
+	LEAQ    (SP), R13
+	MOVQ    R11, R15
+	SHLQ    $0x05, R15
+	ADDQ    R13, R15
+
+dotQ8_0AVX2_8_scales:
+	VPBROADCASTD (AX), Y9
+	VPBROADCASTD (AX)(CX*1), Y10
+	VPBLENDD     $0x02, Y10, Y9, Y9
+	VPBROADCASTD (AX)(CX*2), Y10
+	VPBLENDD     $0x04, Y10, Y9, Y9
+	VPBROADCASTD (AX)(DX*1), Y10
+	VPBLENDD     $0x08, Y10, Y9, Y9
+	VPBROADCASTD (AX)(CX*4), Y10
+	VPBLENDD     $0x10, Y10, Y9, Y9
+	VPBROADCASTD (AX)(BX*1), Y10
+	VPBLENDD     $0x20, Y10, Y9, Y9
+	VPBROADCASTD (AX)(DX*2), Y10
+	VPBLENDD     $0x40, Y10, Y9, Y9
+	VPBROADCASTD (AX)(SI*1), Y10
+	VPBLENDD     $0x80, Y10, Y9, Y9
+	VPSHUFB      even<>+0(SB), Y9, Y9
+	VPERMQ       $0xd8, Y9, Y9
+	VCVTPH2PS    X9, Y9
+	VBROADCASTSS (R8), Y10
+	VMULPS       Y9, Y10, Y10
+	VMOVUPS      Y10, (R13)
+	ADDQ         $0x00000022, AX
+	ADDQ         $0x04, R8
+	ADDQ         $0x04, R9
+	ADDQ         $0x20, R13
+	CMPQ         R13, R15
+	JL           dotQ8_0AVX2_8_scales
+	SUBQ         R14, AX
+	LEAQ         (SP), R13
+
+dotQ8_0AVX2_8_products:
+	PREFETCHT0   (R12)
+	PREFETCHT0   64(R12)
+	PREFETCHT0   128(R12)
+	PREFETCHT0   192(R12)
+	PREFETCHT0   256(R12)
+	ADDQ         $0x00000110, R12
+	VMOVDQU      (DI), Y9
+	VMOVDQU      2(AX), Y10
+	VPSIGNB      Y10, Y9, Y11
+	VPABSB       Y10, Y10
+	VPMADDUBSW   Y11, Y10, Y10
+	VPMADDWD     Y0, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VBROADCASTSS (R13), Y11
+	VFMADD231PS  Y11, Y10, Y1
+	VMOVDQU      2(AX)(CX*1), Y10
+	VPSIGNB      Y10, Y9, Y11
+	VPABSB       Y10, Y10
+	VPMADDUBSW   Y11, Y10, Y10
+	VPMADDWD     Y0, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VBROADCASTSS 4(R13), Y11
+	VFMADD231PS  Y11, Y10, Y2
+	VMOVDQU      2(AX)(CX*2), Y10
+	VPSIGNB      Y10, Y9, Y11
+	VPABSB       Y10, Y10
+	VPMADDUBSW   Y11, Y10, Y10
+	VPMADDWD     Y0, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VBROADCASTSS 8(R13), Y11
+	VFMADD231PS  Y11, Y10, Y3
+	VMOVDQU      2(AX)(DX*1), Y10
+	VPSIGNB      Y10, Y9, Y11
+	VPABSB       Y10, Y10
+	VPMADDUBSW   Y11, Y10, Y10
+	VPMADDWD     Y0, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VBROADCASTSS 12(R13), Y11
+	VFMADD231PS  Y11, Y10, Y4
+	VMOVDQU      2(AX)(CX*4), Y10
+	VPSIGNB      Y10, Y9, Y11
+	VPABSB       Y10, Y10
+	VPMADDUBSW   Y11, Y10, Y10
+	VPMADDWD     Y0, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VBROADCASTSS 16(R13), Y11
+	VFMADD231PS  Y11, Y10, Y5
+	VMOVDQU      2(AX)(BX*1), Y10
+	VPSIGNB      Y10, Y9, Y11
+	VPABSB       Y10, Y10
+	VPMADDUBSW   Y11, Y10, Y10
+	VPMADDWD     Y0, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VBROADCASTSS 20(R13), Y11
+	VFMADD231PS  Y11, Y10, Y6
+	VMOVDQU      2(AX)(DX*2), Y10
+	VPSIGNB      Y10, Y9, Y11
+	VPABSB       Y10, Y10
+	VPMADDUBSW   Y11, Y10, Y10
+	VPMADDWD     Y0, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VBROADCASTSS 24(R13), Y11
+	VFMADD231PS  Y11, Y10, Y7
+	VMOVDQU      2(AX)(SI*1), Y10
+	VPSIGNB      Y10, Y9, Y9
+	VPABSB       Y10, Y10
+	VPMADDUBSW   Y9, Y10, Y10
+	VPMADDWD     Y0, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VBROADCASTSS 28(R13), Y9
+	VFMADD231PS  Y9, Y10, Y8
+	ADDQ         $0x00000022, AX
+	ADDQ         $0x20, DI
+	ADDQ         $0x20, R13
+	DECQ         R11
+	JNZ          dotQ8_0AVX2_8_products
+	TESTQ        R10, R10
+	JNZ          dotQ8_0AVX2_8_chunk
+	VHADDPS      Y2, Y1, Y1
+	VHADDPS      Y4, Y3, Y2
+	VHADDPS      Y6, Y5, Y3
+	VHADDPS      Y8, Y7, Y4
+	VHADDPS      Y2, Y1, Y1
+	VHADDPS      Y4, Y3, Y2
+	VPERM2F128   $0x20, Y2, Y1, Y3
+	VPERM2F128   $0x31, Y2, Y1, Y1
+	VADDPS       Y1, Y3, Y3
+	MOVQ         520(SP), AX
+	VMOVUPS      Y3, (AX)
+	LEAQ         (CX)(CX*1), AX
+	SHLQ         $0x02, AX
+	ADDQ         AX, 512(SP)
+	ADDQ         $0x20, 520(SP)
+	SUBQ         $0x08, 528(SP)
 	JMP          dotQ8_0AVX2_8
 
 dotQ8_0AVX2_8_end:
 dotQ8_0AVX2_1:
-	CMPQ   CX, $0x01
+	CMPQ   528(SP), $0x01
 	JL     dotQ8_0AVX2_1_end
-	MOVQ   q_base+56(FP), DI
-	MOVQ   scales_base+80(FP), R8
-	MOVQ   sums_base+104(FP), R9
-	MOVQ   scales_len+88(FP), R10
-	MOVQ   DX, BX
-	LEAQ   (DX)(SI*8), R11
-	VXORPS Y0, Y0, Y0
+	MOVQ   q_base+56(FP), DX
+	MOVQ   scales_base+80(FP), BX
+	MOVQ   sums_base+104(FP), SI
+	MOVQ   scales_len+88(FP), DI
+	MOVQ   512(SP), AX
+	LEAQ   (AX)(CX*8), R8
+	LEAQ   (R8)(CX*8), R8
 	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
 
-dotQ8_0AVX2_1_block:
-	VPBROADCASTD (BX), Y1
-	VPSHUFB      even<>+0(SB), Y1, Y1
-	VPERMQ       $0xd8, Y1, Y1
-	VCVTPH2PS    X1, Y1
-	VBROADCASTSS (R8), Y2
-	VMULPS       Y1, Y2, Y2
-	VMOVUPS      Y2, (SP)
-	VMOVDQU      (DI), Y1
-	VMOVDQU      2(BX), Y2
-	VPSIGNB      Y2, Y1, Y1
-	VPABSB       Y2, Y2
-	VPMADDUBSW   Y1, Y2, Y2
-	VPMADDWD     ones16<>+0(SB), Y2, Y2
-	VCVTDQ2PS    Y2, Y2
-	VBROADCASTSS (SP), Y1
-	VFMADD231PS  Y1, Y2, Y0
-	ADDQ         $0x00000022, BX
-	ADDQ         $0x00000110, R11
-	ADDQ         $0x20, DI
-	ADDQ         $0x04, R8
-	ADDQ         $0x04, R9
-	DECQ         R10
-	JNZ          dotQ8_0AVX2_1_block
-	VHADDPS      Y0, Y0, Y1
-	VHADDPS      Y0, Y0, Y2
-	VHADDPS      Y0, Y0, Y3
-	VHADDPS      Y0, Y0, Y0
-	VHADDPS      Y2, Y1, Y1
-	VHADDPS      Y0, Y3, Y0
-	VPERM2F128   $0x20, Y0, Y1, Y2
-	VPERM2F128   $0x31, Y0, Y1, Y0
-	VADDPS       Y0, Y2, Y2
-	VMOVSS       X2, (AX)
-	ADDQ         SI, DX
-	ADDQ         $0x04, AX
-	SUBQ         $0x01, CX
+dotQ8_0AVX2_1_chunk:
+	MOVQ    $0x00000010, R8
+	CMPQ    DI, R8
+	CMOVQLT DI, R8
+	SUBQ    R8, DI
+	IMUL3Q  $0x00000022, R8, R10
+	LEAQ    (SP), R9
+	MOVQ    R8, R11
+	SHLQ    $0x05, R11
+	ADDQ    R9, R11
+
+dotQ8_0AVX2_1_scales:
+	VPBROADCASTD (AX), Y2
+	VPSHUFB      even<>+0(SB), Y2, Y2
+	VPERMQ       $0xd8, Y2, Y2
+	VCVTPH2PS    X2, Y2
+	VBROADCASTSS (BX), Y3
+	VMULPS       Y2, Y3, Y3
+	VMOVUPS      Y3, (R9)
+	ADDQ         $0x00000022, AX
+	ADDQ         $0x04, BX
+	ADDQ         $0x04, SI
+	ADDQ         $0x20, R9
+	CMPQ         R9, R11
+	JL           dotQ8_0AVX2_1_scales
+	SUBQ         R10, AX
+	LEAQ         (SP), R9
+
+dotQ8_0AVX2_1_products:
+	VMOVDQU      (DX), Y2
+	VMOVDQU      2(AX), Y3
+	VPSIGNB      Y3, Y2, Y2
+	VPABSB       Y3, Y3
+	VPMADDUBSW   Y2, Y3, Y3
+	VPMADDWD     Y0, Y3, Y3
+	VCVTDQ2PS    Y3, Y3
+	VBROADCASTSS (R9), Y2
+	VFMADD231PS  Y2, Y3, Y1
+	ADDQ         $0x00000022, AX
+	ADDQ         $0x20, DX
+	ADDQ         $0x20, R9
+	DECQ         R8
+	JNZ          dotQ8_0AVX2_1_products
+	TESTQ        DI, DI
+	JNZ          dotQ8_0AVX2_1_chunk
+	VHADDPS      Y1, Y1, Y2
+	VHADDPS      Y1, Y1, Y3
+	VHADDPS      Y1, Y1, Y4
+	VHADDPS      Y1, Y1, Y1
+	VHADDPS      Y3, Y2, Y2
+	VHADDPS      Y1, Y4, Y1
+	VPERM2F128   $0x20, Y1, Y2, Y3
+	VPERM2F128   $0x31, Y1, Y2, Y1
+	VADDPS       Y1, Y3, Y3
+	MOVQ         520(SP), AX
+	VMOVSS       X3, (AX)
+	ADDQ         CX, 512(SP)
+	ADDQ         $0x04, 520(SP)
+	SUBQ         $0x01, 528(SP)
 	JMP          dotQ8_0AVX2_1
 
 dotQ8_0AVX2_1_end:

@@ -9,9 +9,9 @@ import (
 // quant emits the kernels on blocks of GGUF formats.
 func quant() {
 	c := quantConstants()
-	c.dot32("dotQ4_0AVX2", 18, true, false)
-	c.dot32("dotQ4_1AVX2", 20, true, true)
-	c.dot32("dotQ8_0AVX2", 34, false, false)
+	dot32{name: "dotQ4_0AVX2", bytes: 18, nibbles: true}.emit(c)
+	dot32{name: "dotQ4_1AVX2", bytes: 20, nibbles: true, minimum: true}.emit(c)
+	dot32{name: "dotQ8_0AVX2", bytes: 34}.emit(c)
 	c.dotQ4K()
 	c.dotQ6K()
 	c.quantise()
@@ -118,28 +118,47 @@ func (r rows) at(row, offset int) Mem {
 	return m
 }
 
-// dot32 emits a dot kernel for blocks of 32 values: eight rows at a time, so that scales are converted and multiplied
-// eight at a time, then one at a time with the same order of operations. nibbles: 4-bit values, otherwise int8; minimum:
-// a minimum follows the scale, otherwise nibbles are offset by 8.
-func (c *quantConsts) dot32(name string, bytes int, nibbles, minimum bool) {
-	TEXT(name, NOSPLIT, dotSignature)
-	Doc(name + " is a DotKernel.")
-	dst, n, w := Load(Param("dst").Base(), GP64()), Load(Param("dst").Len(), GP64()), Load(Param("w").Base(), GP64())
-	r := loadRows()
-	local := AllocLocal(32)
+// dot32 is a dot kernel for blocks of 32 values. It takes eight rows at a time, so that scales are converted and multiplied
+// eight at a time, then the rest one at a time with the same order of operations. Scales of up to chunk blocks are
+// prepared before the products that need them, since the chain from a stored scale to its use is long.
+type dot32 struct {
+	name    string
+	bytes   int  // of a block
+	nibbles bool // 4-bit values, otherwise int8
+	minimum bool // a minimum follows the scale, otherwise nibbles are offset by 8
+
+	consts              *quantConsts
+	ones, nibble, shift VecVirtual // constants of the inner loop, which has no load to spare
+	prepared            Mem        // eight products of scales for each block of a chunk
+	w, dst, n           Mem        // where the present group begins, in memory for want of registers
+	rows
+}
+
+const chunk = 16
+
+func (d dot32) emit(c *quantConsts) {
+	TEXT(d.name, NOSPLIT, dotSignature)
+	Doc(d.name + " is a DotKernel.")
+	d.consts, d.rows = c, loadRows()
+	d.prepared = AllocLocal(32 * chunk)
+	d.w, d.dst, d.n = AllocLocal(8), AllocLocal(8), AllocLocal(8)
+	MOVQ(base("w"), d.w)
+	MOVQ(base("dst"), d.dst)
+	MOVQ(Load(Param("dst").Len(), GP64()), d.n)
+	d.ones = YMM()
+	VMOVDQU(c.ones16, d.ones)
+	if d.nibbles {
+		d.nibble, d.shift = YMM(), YMM()
+		VMOVDQU(c.nibble, d.nibble)
+		VMOVDQU(c.shift, d.shift)
+	}
+	d.prefetchFirst()
 	for _, group := range []int{8, 1} {
-		label := name + "_" + string(rune('0'+group))
+		label := d.name + "_" + string(rune('0'+group))
 		Label(label)
-		CMPQ(n, Imm(uint64(group)))
+		CMPQ(d.n, Imm(uint64(group)))
 		JL(LabelRef(label + "_end"))
-		c.dot32Group(label, r, w, local, group, bytes, nibbles, minimum, dst)
-		if group == 8 {
-			LEAQ(Mem{Base: w, Index: r.s, Scale: 8}, w)
-		} else {
-			ADDQ(r.s, w)
-		}
-		ADDQ(Imm(uint64(4*group)), dst)
-		SUBQ(Imm(uint64(group)), n)
+		d.group(label, group)
 		JMP(LabelRef(label))
 		Label(label + "_end")
 	}
@@ -147,100 +166,153 @@ func (c *quantConsts) dot32(name string, bytes int, nibbles, minimum bool) {
 	RET()
 }
 
-// dot32Group emits the product of a group of 8 rows, or 1, and stores it.
-func (c *quantConsts) dot32Group(label string, r rows, w Register, local Mem, group, bytes int, nibbles, minimum bool, dst Register) {
-	q, scales, sums := Load(Param("q").Base(), GP64()), Load(Param("scales").Base(), GP64()), Load(Param("sums").Base(), GP64())
-	blocks := Load(Param("scales").Len(), GP64())
-	MOVQ(w, r.p)
-	ahead := GP64()
-	LEAQ(Mem{Base: w, Index: r.s, Scale: 8}, ahead) // the next group of 8, read in order while this one is used
-	acc := make([]VecVirtual, group)
-	for i := range acc {
-		acc[i] = YMM()
-		VXORPS(acc[i], acc[i], acc[i])
-	}
-	low := YMM() // lane r: sum of minimum (or scale) of row r times the block's sum of x
-	VXORPS(low, low, low)
+// prefetchFirst emits the request of the first sixteen rows, which no group before them asks for. Beyond the end of the
+// matrix it does no harm.
+func (d *dot32) prefetchFirst() {
+	at, end := GP64(), GP64()
+	MOVQ(d.w, at)
+	LEAQ(Mem{Base: at, Index: d.s, Scale: 8}, end)
+	LEAQ(Mem{Base: end, Index: d.s, Scale: 8}, end)
+	Label(d.name + "_prefetch")
+	PREFETCHT0(Mem{Base: at})
+	ADDQ(Imm(64), at)
+	CMPQ(at, end)
+	JL(LabelRef(d.name + "_prefetch"))
+}
 
-	Label(label + "_block")
+// group emits the product of a group of 8 rows, or 1, and the step to the next.
+func (d *dot32) group(label string, group int) {
+	q, scales, sums := base("q"), base("scales"), base("sums")
+	blocks, count, ahead, to := Load(Param("scales").Len(), GP64()), GP64(), GP64(), GP64()
+	MOVQ(d.w, d.p)
+	LEAQ(Mem{Base: d.p, Index: d.s, Scale: 8}, ahead) // the group after the next, read in order while this one is used
+	LEAQ(Mem{Base: ahead, Index: d.s, Scale: 8}, ahead)
+	acc := zeros(group)
+	low := zeros(1)[0] // lane r: sum of minimum (or scale) of row r times the block's sum of x
+
+	Label(label + "_chunk")
+	MOVQ(U32(chunk), count)
+	CMPQ(blocks, count)
+	CMOVQLT(blocks, count)
+	SUBQ(count, blocks)
+	back := GP64()
+	IMUL3Q(U32(d.bytes), count, back)
+	LEAQ(d.prepared, to)
+	end := GP64()
+	MOVQ(count, end)
+	SHLQ(Imm(5), end)
+	ADDQ(to, end)
+	Label(label + "_scales")
+	d.prepare(group, scales, sums, to, low)
+	ADDQ(U32(d.bytes), d.p)
+	ADDQ(Imm(4), scales)
+	ADDQ(Imm(4), sums)
+	ADDQ(Imm(32), to)
+	CMPQ(to, end)
+	JL(LabelRef(label + "_scales"))
+
+	SUBQ(back, d.p)
+	LEAQ(d.prepared, to)
+	Label(label + "_products")
 	if group == 8 {
-		for at := 0; at < 8*bytes; at += 64 {
+		for at := 0; at < 8*d.bytes; at += 64 {
 			PREFETCHT0(Mem{Base: ahead, Disp: at})
 		}
+		ADDQ(U32(8*d.bytes), ahead)
 	}
+	x := YMM()
+	VMOVDQU(Mem{Base: q}, x)
+	for i := range acc {
+		d.product(i, x, Mem{Base: to, Disp: 4 * i}, acc[i])
+	}
+	ADDQ(U32(d.bytes), d.p)
+	ADDQ(Imm(32), q)
+	ADDQ(Imm(32), to)
+	DECQ(count)
+	JNZ(LabelRef(label + "_products"))
+	TESTQ(blocks, blocks)
+	JNZ(LabelRef(label + "_chunk"))
+	d.store(group, acc, low)
+}
+
+// prepare emits the conversion of a block's scales in all rows to products with the scale of x, stored at to, and adds the
+// minima times the sum of x to low.
+func (d *dot32) prepare(group int, scales, sums, to Register, low VecVirtual) {
 	words := YMM()
-	VPBROADCASTD(r.at(0, 0), words)
+	VPBROADCASTD(d.at(0, 0), words)
 	for i := 1; i < group; i++ {
 		next := YMM()
-		VPBROADCASTD(r.at(i, 0), next)
+		VPBROADCASTD(d.at(i, 0), next)
 		VPBLENDD(Imm(1<<i), next, words, words)
 	}
-	VPSHUFB(c.even, words, words) // per lane: four scales, four minima
+	VPSHUFB(d.consts.even, words, words) // per lane: four scales, four minima
 	VPERMQ(Imm(0xd8), words, words)
-	d, m := YMM(), YMM()
-	VCVTPH2PS(words.AsX(), d)
-	if minimum {
+	scale, m := YMM(), YMM()
+	VCVTPH2PS(words.AsX(), scale)
+	if d.minimum {
 		VEXTRACTI128(Imm(1), words, m.AsX())
 		VCVTPH2PS(m.AsX(), m)
 	} else {
-		m = d
+		m = scale
+	}
+	if d.nibbles {
+		sum := YMM()
+		VBROADCASTSS(Mem{Base: sums}, sum)
+		VFMADD231PS(sum, m, low)
 	}
 	t := YMM()
-	if nibbles {
-		VBROADCASTSS(Mem{Base: sums}, t)
-		VFMADD231PS(t, m, low)
-	}
-	scale := YMM()
-	VBROADCASTSS(Mem{Base: scales}, scale)
-	VMULPS(d, scale, scale)
-	VMOVUPS(scale, local)
-	x := YMM()
-	VMOVDQU(Mem{Base: q}, x)
+	VBROADCASTSS(Mem{Base: scales}, t)
+	VMULPS(scale, t, t)
+	VMOVUPS(t, Mem{Base: to})
+}
+
+// product adds the block of row i at p, times x and the scale, to acc.
+func (d *dot32) product(i int, x VecVirtual, scale Mem, acc VecVirtual) {
 	header := 2
-	if minimum {
+	if d.minimum {
 		header = 4
 	}
-	for i := range group {
-		v := YMM()
-		if nibbles {
-			VBROADCASTI128(r.at(i, header), v)
-			VPSRLVQ(c.shift, v, v)
-			VPAND(c.nibble, v, v)
-			VPMADDUBSW(x, v, v)
-		} else {
-			VMOVDQU(r.at(i, header), v)
-			s := YMM()
-			VPSIGNB(v, x, s)
-			VPABSB(v, v)
-			VPMADDUBSW(s, v, v)
-		}
-		VPMADDWD(c.ones16, v, v)
-		VCVTDQ2PS(v, v)
-		s := YMM()
-		VBROADCASTSS(local.Offset(4*i), s)
-		VFMADD231PS(s, v, acc[i])
+	v, s := YMM(), YMM()
+	if d.nibbles {
+		VBROADCASTI128(d.at(i, header), v)
+		VPSRLVQ(d.shift, v, v) // upper lane: upper nibbles
+		VPAND(d.nibble, v, v)
+		VPMADDUBSW(x, v, v)
+	} else {
+		VMOVDQU(d.at(i, header), v)
+		VPSIGNB(v, x, s)
+		VPABSB(v, v) // |-128| is 128, unsigned
+		VPMADDUBSW(s, v, v)
 	}
-	ADDQ(U32(bytes), r.p)
-	ADDQ(U32(8*bytes), ahead)
-	ADDQ(Imm(32), q)
-	ADDQ(Imm(4), scales)
-	ADDQ(Imm(4), sums)
-	DECQ(blocks)
-	JNZ(LabelRef(label + "_block"))
+	VPMADDWD(d.ones, v, v)
+	VCVTDQ2PS(v, v)
+	VBROADCASTSS(scale, s)
+	VFMADD231PS(s, v, acc)
+}
 
+// store emits the group's sums and moves on by group rows.
+func (d *dot32) store(group int, acc []VecVirtual, low VecVirtual) {
 	total := sumLanes(acc)
-	if nibbles {
-		if minimum {
+	if d.nibbles {
+		if d.minimum {
 			VADDPS(low, total, total)
 		} else {
-			VFNMADD231PS(c.f8, low, total)
+			VFNMADD231PS(d.consts.f8, low, total)
 		}
 	}
+	dst := GP64()
+	MOVQ(d.dst, dst)
 	if group == 8 {
 		VMOVUPS(total, Mem{Base: dst})
+		LEAQ(Mem{Base: d.s, Index: d.s, Scale: 1}, dst)
+		SHLQ(Imm(2), dst)
+		ADDQ(dst, d.w)
 	} else {
 		VMOVSS(total.AsX(), Mem{Base: dst})
+		ADDQ(d.s, d.w)
 	}
+	ADDQ(Imm(uint64(4*group)), d.dst)
+	SUBQ(Imm(uint64(group)), d.n)
 }
 
 // sumLanes returns a vector whose lane i is the sum of acc[i]'s lanes (of 8 or 1 accumulators), always in the same order.
