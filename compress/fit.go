@@ -250,9 +250,27 @@ func (b *block) certify(l linear, w *mat.Dense, own *lowrank.Spectrum, layer *st
 		}
 	}
 	cert.Optimum = best.Tail(layer.Rank())
+	if b.run.opts.Method.Objective == Affine {
+		if err := b.addMean(l, w, &cert); err != nil {
+			return cert, err
+		}
+	}
 	cost := layer.Cost()
 	cert.Params, cert.MulAdds = cost.Params, cost.MulAdds
 	return cert, nil
+}
+
+// addMean turns the norm of W about the mean input into that about zero, so that relative errors of all methods have the
+// same denominator: ||W G^(1/2)||² = ||W C^(1/2)||² + ||W x̄||² for G = C + x̄ x̄ᵀ.
+func (b *block) addMean(l linear, w *mat.Dense, cert *lowrank.Certificate) error {
+	m, err := b.input(l)
+	if err != nil {
+		return err
+	}
+	var at mat.VecDense
+	at.MulVec(w, mat.NewVecDense(l.n, m.Mean()))
+	cert.WeightedNorm = math.Hypot(cert.WeightedNorm, mat.Norm(&at, 2))
+	return nil
 }
 
 func widened(m, n int, values []float32) *mat.Dense {

@@ -24,11 +24,12 @@ type plan struct {
 	params  int64   // of linears
 	others  int64   // parameters of everything else
 	fixed   int64   // bytes of everything else in the output
+	affine  bool    // factorisations come with a bias that the layers do not have yet
 }
 
 // newPlan lists the matrices of m and checks that the budget can be met.
 func newPlan(m *model.Llama, opts Options) (*plan, error) {
-	p := &plan{}
+	p := &plan{affine: opts.Method.Objective == Affine && !m.Config().QKVBias}
 	taken := map[string]bool{}
 	for i := range m.Config().Layers {
 		for _, name := range model.Linears() {
@@ -95,6 +96,9 @@ func (p *plan) matrices(energies [][]float64) []budget.Matrix {
 	list := make([]budget.Matrix, len(p.linears))
 	for i, l := range p.linears {
 		list[i] = budget.Matrix{Name: l.module, Group: l.name, M: l.m, N: l.n}
+		if p.affine {
+			list[i].Extra = l.m
+		}
 		if energies != nil {
 			list[i].Energy = energies[i]
 		}

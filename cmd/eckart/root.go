@@ -56,6 +56,7 @@ Exit status: 0 done, 1 failed, 2 wrong usage.`,
 var verbs = []func(*env) *cobra.Command{
 	newPull,
 	newInspect,
+	newCompress,
 	newEval,
 	newVerify,
 	newGenerate,

@@ -12,6 +12,7 @@ type Matrix struct {
 	Name  string
 	Group string // matrices that GroupLoss compares with each other, such as all q_proj
 	M, N  int
+	Extra int // parameters that a factorisation has beside its factors, such as a bias
 	// Energy holds the squares of the min(m, n) singular values, in the norm of the method, in descending order: what a
 	// truncation to rank r loses is the sum of Energy[r:]. Uniform does not read it.
 	Energy []float64
@@ -20,15 +21,23 @@ type Matrix struct {
 // params returns mn.
 func (a Matrix) params() int64 { return int64(a.M) * int64(a.N) }
 
-// breakEven returns the largest rank that saves parameters.
-func (a Matrix) breakEven() int { return (a.M*a.N - 1) / (a.M + a.N) }
+// breakEven returns the largest rank that saves parameters, 0 if none does.
+func (a Matrix) breakEven() int { return max(0, a.M*a.N-1-a.Extra) / (a.M + a.N) }
 
 // cost returns the parameters of the matrix cut to rank r, or left dense.
 func (a Matrix) cost(r int) int64 {
 	if r == Dense {
 		return a.params()
 	}
-	return int64(r) * int64(a.M+a.N)
+	return int64(r)*a.step() + int64(a.Extra)
+}
+
+// step returns what one more rank costs.
+func (a Matrix) step() int64 { return int64(a.M + a.N) }
+
+// rank returns the rank at which the factorisation holds the share keep of the parameters.
+func (a Matrix) rank(keep float64) int {
+	return Rank(a.M, a.N, keep-float64(a.Extra)/float64(a.params()))
 }
 
 // Dense in place of a rank says that a matrix is left as it is.
@@ -48,7 +57,7 @@ type Rule func(matrices []Matrix, keep float64) ([]int, error)
 func Uniform(matrices []Matrix, keep float64) ([]int, error) {
 	ranks := make([]int, len(matrices))
 	for i, a := range matrices {
-		ranks[i] = min(Rank(a.M, a.N, keep), a.breakEven())
+		ranks[i] = min(a.rank(keep), a.breakEven())
 		if ranks[i] < 1 {
 			return nil, fmt.Errorf("budget: %w: a share of %.3g of %s (%d x %d) is less than rank 1 takes", ErrImpossible, keep, a.Name, a.M, a.N)
 		}
@@ -81,11 +90,11 @@ func Loss(matrices []Matrix, keep float64) ([]int, error) {
 	for steps.Len() > 0 {
 		s := heap.Pop(steps).(step)
 		a := matrices[s.index]
-		if a.cost(1) > left {
+		if a.step() > left {
 			continue // a narrower matrix may still have room
 		}
 		ranks[s.index]++
-		left -= a.cost(1)
+		left -= a.step()
 		steps.push(s.index, a, ranks[s.index])
 		if steps.grew {
 			heap.Fix(steps, steps.Len()-1)
@@ -183,7 +192,7 @@ func GroupLoss(matrices []Matrix, keep float64) ([]int, error) {
 		cuts := shareCuts(matrices, group, weights, 1-keep)
 		for j, i := range group {
 			a := matrices[i]
-			ranks[i] = max(1, Rank(a.M, a.N, 1-cuts[j]))
+			ranks[i] = max(1, a.rank(1-cuts[j]))
 			if ranks[i] > a.breakEven() {
 				ranks[i] = Dense
 			}
@@ -254,12 +263,12 @@ func spendRest(matrices []Matrix, ranks []int, allowed int64) ([]int, error) {
 			return nil, fmt.Errorf("budget: %w: less than rank 1 of every matrix", ErrImpossible)
 		}
 		ranks[i]--
-		left += matrices[i].cost(1)
+		left += matrices[i].step()
 	}
 	for i, a := range matrices {
-		if ranks[i] != Dense && ranks[i] < a.breakEven() && a.cost(1) <= left {
+		if ranks[i] != Dense && ranks[i] < a.breakEven() && a.step() <= left {
 			ranks[i]++
-			left -= a.cost(1)
+			left -= a.step()
 		}
 	}
 	return ranks, nil

@@ -79,6 +79,24 @@ func model(rng *rand.Rand, count int) []Matrix {
 	return matrices
 }
 
+// A bias beside the factors is paid from the same budget.
+func TestExtraParametersCount(t *testing.T) {
+	plain, biased := Matrix{Name: "a", M: 40, N: 40, Energy: make([]float64, 40)}, Matrix{Name: "a", M: 40, N: 40, Extra: 40, Energy: make([]float64, 40)}
+	for name, rule := range map[string]Rule{"uniform": Uniform, "loss": Loss, "group": GroupLoss} {
+		a, err := rule([]Matrix{plain}, 0.5)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := rule([]Matrix{biased}, 0.5)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if a[0] != 10 || b[0] != 9 || Params([]Matrix{biased}, b) != 9*80+40 {
+			t.Errorf("%s: ranks %v without and %v with a bias of 40, want 10 and 9", name, a, b)
+		}
+	}
+}
+
 func relativeLoss(matrices []Matrix, ranks []int) float64 {
 	var loss float64
 	for i, a := range matrices {
