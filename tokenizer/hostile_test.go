@@ -213,14 +213,28 @@ func TestTokensAndIDs(t *testing.T) {
 }
 
 func FuzzFromJSON(f *testing.F) {
-	for _, base := range []string{"gpt2", "sentencepiece", "wordpiece"} {
-		data := baseJSON(f, base, nil)
-		f.Add(data[:len(data)/3], "text")
-		f.Add(data, "text")
+	for _, seed := range []string{ // small, as the fuzzer mutates small inputs best, and with every component between them
+		`{"normalizer":{"type":"Sequence","normalizers":[{"type":"NFKC"},{"type":"Strip","strip_left":true},{"type":"Prepend","prepend":"_"},` +
+			`{"type":"Replace","pattern":{"String":" "},"content":"_"},{"type":"StripAccents"},{"type":"Lowercase"}]},` +
+			`"pre_tokenizer":{"type":"Metaspace","replacement":"_","prepend_scheme":"first","split":false},` +
+			`"decoder":{"type":"Sequence","decoders":[{"type":"Replace","pattern":{"String":"_"},"content":" "},{"type":"ByteFallback"},{"type":"Fuse"},` +
+			`{"type":"Strip","content":" ","start":1,"stop":9}]},` +
+			`"added_tokens":[{"id":9,"content":"b","lstrip":true,"rstrip":true,"single_word":true,"normalized":true},{"id":1,"content":"<a>","special":true}],` +
+			`"model":{"type":"BPE","vocab":{"a":0,"aa":2,"_":3,"<0x62>":4},"merges":["a a"],"unk_token":"a","fuse_unk":true,"byte_fallback":true}}`,
+		`{"pre_tokenizer":{"type":"Sequence","pretokenizers":[{"type":"Digits","individual_digits":true},{"type":"Split","pattern":{"String":"-"},"behavior":"MergedWithNext","invert":false},` +
+			`{"type":"ByteLevel","add_prefix_space":true,"use_regex":true}]},"post_processor":{"type":"RobertaProcessing","sep":["b",1],"cls":["a",0]},"decoder":{"type":"ByteLevel"},` +
+			`"model":{"type":"BPE","vocab":{"a":0,"b":1,"ab":2,"\u0120":3},"merges":[["a","b"]],"ignore_merges":true}}`,
+		`{"normalizer":{"type":"BertNormalizer","clean_text":true,"handle_chinese_chars":true,"strip_accents":null,"lowercase":true},"pre_tokenizer":{"type":"BertPreTokenizer"},` +
+			`"post_processor":{"type":"TemplateProcessing","single":[{"SpecialToken":{"id":"C","type_id":0}},{"Sequence":{"id":"A","type_id":0}}],"pair":[],"special_tokens":{"C":{"id":"C","ids":[1],"tokens":["C"]}}},` +
+			`"decoder":{"type":"WordPiece","prefix":"##","cleanup":true},"model":{"type":"WordPiece","unk_token":"U","vocab":{"U":0,"C":1,"a":2,"##b":3}}}`,
+		`{"pre_tokenizer":{"type":"Split","pattern":{"Regex":"` + strings.ReplaceAll(patternLlama3, `\`, `\\`) + `"},"behavior":"Isolated","invert":false},` +
+			`"model":{"type":"BPE","vocab":{"a":0,"##b":1,"ab":2},"merges":["a ##b"],"continuing_subword_prefix":"##"}}`,
+	} {
+		if _, err := FromJSON(strings.NewReader(seed)); err != nil {
+			f.Fatal(err)
+		}
+		f.Add([]byte(seed), " ab <a>a-1 b\xff")
 	}
-	f.Add([]byte(`{"normalizer":{"type":"Sequence","normalizers":[{"type":"NFKC"},{"type":"Strip","strip_left":true}]},"pre_tokenizer":{"type":"Metaspace","replacement":"_"},`+
-		`"decoder":{"type":"Strip","content":"a","start":1,"stop":9},"added_tokens":[{"id":1,"content":"b","lstrip":true,"rstrip":true,"single_word":true,"normalized":true}],`+
-		`"model":{"type":"BPE","vocab":{"a":0,"aa":2},"merges":["a a"],"unk_token":"a"}}`), " a b aa")
 	f.Fuzz(func(t *testing.T, data []byte, text string) {
 		tok, err := FromJSON(bytes.NewReader(data))
 		if err != nil {
