@@ -3,17 +3,12 @@ package lapack
 import (
 	"math"
 
-	"gonum.org/v1/gonum/blas"
-
 	"github.com/eckart-go/eckart/internal/pool"
 	"github.com/eckart-go/eckart/internal/simd"
 )
 
-// Tiles of symv: symvRows rows of the matrix times symvCols columns are read once from memory and used twice from the
-// second-level cache.
 const (
-	symvRows   = 32
-	symvCols   = 256
+	symvRows   = 4         // rows that simd.DgemvBoth likes to take together
 	symvGroups = 8         // most parallel groups of rows, each with its own sum
 	symvGrain  = 16 * 1024 // elements of the triangle that are worth a group
 )
@@ -28,17 +23,19 @@ func symv(n int, a []float64, lda int, x, y, sums []float64) {
 		return
 	}
 	pool.Run(groups, func(g int) {
+		lo, hi := symvBound(n, g, groups), symvBound(n, g+1, groups)
 		sum := sums[g*n : (g+1)*n]
-		clear(sum)
-		symvRange(n, symvBound(n, g, groups), symvBound(n, g+1, groups), a, lda, x, sum)
+		clear(sum[lo:])
+		symvRange(n, lo, hi, a, lda, x, sum)
 	})
 	for g := range groups {
-		simd.Daxpy(1, sums[g*n:(g+1)*n], y[:n])
+		lo := symvBound(n, g, groups)
+		simd.Daxpy(1, sums[g*n+lo:(g+1)*n], y[lo:n])
 	}
 }
 
-// symvBound splits the rows of a triangle of n rows, whole tiles each, so that the groups have about equal areas: rows below r
-// hold (1 - (1-r/n)^2) of it.
+// symvBound splits the rows of a triangle of n rows so that the groups have about equal areas: the first r rows hold
+// 1 - (1-r/n)^2 of it.
 func symvBound(n, g, groups int) int {
 	if g == groups {
 		return n
@@ -52,8 +49,7 @@ func symvRange(n, lo, hi int, a []float64, lda int, x, y []float64) {
 	for i0 := lo; i0 < hi; i0 += symvRows {
 		i1 := min(i0+symvRows, hi)
 		for i := i0; i < i1; i++ { // the triangle on the diagonal
-			row := a[i*lda+i : i*lda+i1]
-			xi := x[i]
+			row, xi := a[i*lda+i:i*lda+i1], x[i]
 			sum := row[0] * xi
 			for j, v := range row[1:] {
 				sum += v * x[i+1+j]
@@ -61,11 +57,8 @@ func symvRange(n, lo, hi int, a []float64, lda int, x, y []float64) {
 			}
 			y[i] += sum
 		}
-		for j0 := i1; j0 < n; j0 += symvCols {
-			cols := min(symvCols, n-j0)
-			tile := a[i0*lda+j0:]
-			simd.Dgemv(blas.NoTrans, i1-i0, cols, 1, tile, lda, x[j0:j0+cols], 1, 1, y[i0:i1], 1)
-			simd.Dgemv(blas.Trans, i1-i0, cols, 1, tile, lda, x[i0:i1], 1, 1, y[j0:j0+cols], 1)
+		if i1 < n {
+			simd.DgemvBoth(i1-i0, n-i1, a[i0*lda+i1:], lda, x[i1:], x[i0:i1], y[i1:], y[i0:i1])
 		}
 	}
 }
