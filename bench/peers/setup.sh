@@ -26,7 +26,6 @@ for tool in cmake c++; do
 	}
 done
 [ -x "$venv/bin/python" ] || "$python" -m venv "$venv"
-# A CPU build of torch where the index has one under that name (download.pytorch.org); PyPI's works too, but brings CUDA.
 "$venv/bin/python" -m pip install --requirement "$here/requirements.txt"
 "$venv/bin/python" -c 'import llama_cpp, peft, sklearn, torch, transformers'
 cp "$here/requirements.txt" "$stamp"
