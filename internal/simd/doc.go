@@ -8,4 +8,5 @@ package simd
 
 //go:generate go -C _asm run . cpuid -out ../cpuid_amd64.s -stubs ../cpuid_stub_amd64.go -pkg simd
 //go:generate go -C _asm run . gemm -out ../gemm_amd64.s -stubs ../gemm_stubs_amd64.go -pkg simd
+//go:generate go -C _asm run . level1 -out ../level1_amd64.s -stubs ../level1_stubs_amd64.go -pkg simd
 //go:generate go -C _asm run . pack -out ../pack_amd64.s -stubs ../pack_stubs_amd64.go -pkg simd

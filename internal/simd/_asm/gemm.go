@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	. "github.com/mmcloughlin/avo/build"
+	"github.com/mmcloughlin/avo/gotypes"
 	. "github.com/mmcloughlin/avo/operand"
 	. "github.com/mmcloughlin/avo/reg"
 )
@@ -154,17 +155,22 @@ func (p *panel) stride(name string, to Register) {
 	SHLQ(Imm(uint64(2+p.size/8)), to)
 }
 
-// at is the parameter's place on the stack.
+// at is the parameter's place on the stack, or that of a slice's pointer.
 func (p *panel) at(name string) Mem {
-	component := Param(name)
-	if name == "a" || name == "b" || name == "c" { // slices
-		component = component.Base()
+	if name == "a" || name == "b" || name == "c" {
+		return parameter(Param(name).Base())
 	}
-	c, err := component.Resolve()
+	return parameter(Param(name))
+}
+
+// parameter is where a parameter, or a part of one, lies on the stack. Kernels update parameters there when they run out of
+// registers.
+func parameter(c gotypes.Component) Mem {
+	basic, err := c.Resolve()
 	if err != nil {
 		panic(err)
 	}
-	return c.Addr
+	return basic.Addr
 }
 
 // mask prepares the mask of the last of vectors vectors for the RCX columns of this panel: in K1, or as R15, a pointer

@@ -11,10 +11,14 @@ import (
 
 // generators maps each NAME to the function that emits its kernels into avo's global file.
 var generators = map[string]func(){
-	"cpuid": cpuid,
-	"q":     quant,
-	"gemm":  gemm,
-	"pack":  pack,
+	"cpuid":  cpuid,
+	"q":      quant,
+	"vec":    vec,
+	"half":   half,
+	"gemm":   gemm,
+	"level1": level1,
+	"pack":   pack,
+	"symv":   symv,
 }
 
 func main() {

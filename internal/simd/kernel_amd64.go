@@ -2,28 +2,36 @@
 
 package simd
 
-func sgemmKernels() []gemmKernel[float32] {
-	return []gemmKernel[float32]{
+func skernels() []blasKernel[float32] {
+	return []blasKernel[float32]{
 		{
-			name: isaAVX512.String(), usable: level >= isaAVX512, mr: 14, nr: 32,
+			isa: isaAVX512, mr: 14, nr: 32,
 			panel: sgemmPanelAVX512, interlace: sinterlaceAVX2, transpose: stransposeAVX2,
+			dots: sdotsAVX512, addRows: saddRowsAVX512,
+			dot: sdotAVX512, axpy: saxpyAVX512, scal: sscalAVX512, asum: sasumAVX512, sumsq: ssumsqAVX512,
 		},
 		{
-			name: isaAVX2.String(), usable: level >= isaAVX2, mr: 6, nr: 16,
+			isa: isaAVX2, mr: 6, nr: 16,
 			panel: sgemmPanelAVX2, interlace: sinterlaceAVX2, transpose: stransposeAVX2,
+			dots: sdotsAVX2, addRows: saddRowsAVX2,
+			dot: sdotAVX2, axpy: saxpyAVX2, scal: sscalAVX2, asum: sasumAVX2, sumsq: ssumsqAVX2,
 		},
 	}
 }
 
-func dgemmKernels() []gemmKernel[float64] {
-	return []gemmKernel[float64]{
+func dkernels() []blasKernel[float64] {
+	return []blasKernel[float64]{
 		{
-			name: isaAVX512.String(), usable: level >= isaAVX512, mr: 14, nr: 16,
+			isa: isaAVX512, mr: 14, nr: 16,
 			panel: dgemmPanelAVX512, interlace: dinterlaceAVX2, transpose: dtransposeAVX2,
+			dots: ddotsAVX512, addRows: daddRowsAVX512,
+			dot: ddotAVX512, axpy: daxpyAVX512, scal: dscalAVX512, asum: dasumAVX512, sumsq: dsumsqAVX512,
 		},
 		{
-			name: isaAVX2.String(), usable: level >= isaAVX2, mr: 6, nr: 8,
+			isa: isaAVX2, mr: 6, nr: 8,
 			panel: dgemmPanelAVX2, interlace: dinterlaceAVX2, transpose: dtransposeAVX2,
+			dots: ddotsAVX2, addRows: daddRowsAVX2,
+			dot: ddotAVX2, axpy: daxpyAVX2, scal: dscalAVX2, asum: dasumAVX2, sumsq: dsumsqAVX2,
 		},
 	}
 }

@@ -1,5 +1,7 @@
 package simd
 
+import "math"
+
 // The portable kernels, whose loops are the definition of what the assembly computes.
 
 // genericMR is the portable tile's side.
@@ -59,9 +61,7 @@ func tileGeneric[T float](a []T, rowA, colA int, b []T, rowB, mr, n, k int) (til
 
 func interlaceGeneric[T float](dst []T, w int, src []T, ld, k, n int) {
 	for p := range k {
-		row := dst[p*w:][:w]
-		copy(row, src[p*ld:][:n])
-		clear(row[n:])
+		copy(dst[p*w:], src[p*ld:][:n])
 	}
 }
 
@@ -71,9 +71,62 @@ func transposeGeneric[T float](dst []T, w int, src []T, ld, k, n int) {
 			dst[p*w+j] = v
 		}
 	}
-	for j := n; j < w; j++ {
-		for p := range k {
-			dst[p*w+j] = 0
+}
+
+func dotsGeneric[T float](dst []T, rowD int, x []T, ldx int, b []T, ldb, m, n, k int) {
+	for i := range m {
+		for j := range n {
+			dst[i*rowD+j] = dotGeneric(x[i*ldx:][:k], b[j*ldb:][:k])
 		}
 	}
+}
+
+func addRowsGeneric[T float](y, x, a []T, lda int) {
+	for i, v := range x {
+		axpyGeneric(v, a[i*lda:][:len(y)], y)
+	}
+}
+
+// dotGeneric has four sums, so that an addition need not wait for the one before.
+func dotGeneric[T float](x, y []T) T {
+	y = y[:len(x)]
+	var s0, s1, s2, s3 T
+	i := 0
+	for ; i+4 <= len(x); i += 4 {
+		s0 += x[i] * y[i]
+		s1 += x[i+1] * y[i+1]
+		s2 += x[i+2] * y[i+2]
+		s3 += x[i+3] * y[i+3]
+	}
+	for ; i < len(x); i++ {
+		s0 += x[i] * y[i]
+	}
+	return s0 + s1 + (s2 + s3)
+}
+
+func axpyGeneric[T float](alpha T, x, y []T) {
+	y = y[:len(x)]
+	for i, v := range x {
+		y[i] += alpha * v
+	}
+}
+
+func scalGeneric[T float](alpha T, x []T) {
+	for i := range x {
+		x[i] *= alpha
+	}
+}
+
+func asumGeneric[T float](x []T) (sum T) {
+	for _, v := range x {
+		sum += T(math.Abs(float64(v)))
+	}
+	return sum
+}
+
+func sumsqGeneric[T float](x []T) (sum float64) {
+	for _, v := range x {
+		sum += float64(v) * float64(v)
+	}
+	return sum
 }
