@@ -83,16 +83,20 @@ func (r *run) read() error {
 
 // stages runs them in order and fills in the report.
 func (r *run) stages(ctx context.Context) error {
+	w, err := openWork(r.output)
+	if err != nil {
+		return err
+	}
+	defer w.unlock()
+	r.work = w
 	if err := r.calibrate(ctx); err != nil {
 		return err
 	}
 	defer r.stats.Close()
-	w, err := openWork(r.output, r.fingerprint(), fmt.Sprintf("%s at %v of %s", r.opts.Method.Name, r.opts.Budget, r.source), r.opts.Resume)
-	if err != nil {
+	mine := journal{journalVersion, r.fingerprint(), fmt.Sprintf("%s at %v of %s", r.opts.Method.Name, r.opts.Budget, r.source)}
+	if err := w.begin(mine, r.opts.Resume); err != nil {
 		return err
 	}
-	r.work = w
-	defer w.unlock()
 	for _, stage := range []struct {
 		name string
 		f    func(context.Context) error

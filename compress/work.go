@@ -29,9 +29,9 @@ type journal struct {
 
 const journalVersion = 1
 
-// openWork takes the work folder of output. With resume, what is there must be of the same run; otherwise it is removed.
-// It fails while another process works on the same output.
-func openWork(output, fingerprint, describes string, resume bool) (*work, error) {
+// openWork takes the work folder of output, so that nobody else writes it and a name that cannot be written is known before
+// the long work begins. It fails while another process works on the same output.
+func openWork(output string) (*work, error) {
 	w := &work{dir: filepath.Clean(output) + ".work"}
 	if err := os.MkdirAll(w.dir, 0o755); err != nil {
 		return nil, fmt.Errorf("compress: work folder: %w", err)
@@ -43,17 +43,12 @@ func openWork(output, fingerprint, describes string, resume bool) (*work, error)
 	case !locked:
 		return nil, fmt.Errorf("compress: another process is writing %s: wait for it or choose another name", output)
 	}
-	err := w.begin(journal{journalVersion, fingerprint, describes}, resume)
-	if err != nil {
-		w.unlock()
-		return nil, err
-	}
 	return w, nil
 }
 
-// begin checks or writes the journal.
+// begin ties the folder to a run. With resume, what is there must be of the same run; otherwise it is removed.
 func (w *work) begin(mine journal, resume bool) error {
-	path := filepath.Join(w.dir, "journal.json")
+	path := w.journalFile()
 	if resume {
 		var found journal
 		err := readJSON(path, &found)
@@ -87,11 +82,16 @@ func (w *work) remove() error {
 	return nil
 }
 
-// unlock gives the folder up; what is in it stays for a run that resumes. The operating system does the same when a
-// process is killed.
+// unlock gives the folder up. Finished blocks stay for a run that resumes; a folder without a journal has none and is
+// removed. The operating system does the first when a process is killed.
 func (w *work) unlock() {
+	if _, err := os.Stat(w.journalFile()); errors.Is(err, fs.ErrNotExist) {
+		os.RemoveAll(w.dir) // what remains is an empty folder that the next run takes over
+	}
 	w.lock.Unlock() // closing a file that was only locked cannot lose anything
 }
+
+func (w *work) journalFile() string { return filepath.Join(w.dir, "journal.json") }
 
 // fitted is a block that is done.
 type fitted struct {
