@@ -3,14 +3,15 @@ package quant
 import (
 	"fmt"
 	"runtime"
+	"sync"
 
 	"github.com/eckart-go/eckart/internal/pool"
 	"github.com/eckart-go/eckart/internal/simd"
 	"gonum.org/v1/gonum/blas"
 )
 
-// fewTokens is the number of input vectors up to which MulTo works on the blocks themselves. Beyond it expanding a tile
-// of the matrix once and multiplying in float32 is faster.
+// fewTokens is the number of input vectors up to which MulTo works on the blocks themselves. Beyond it expanding tiles of
+// the matrix and multiplying in float32 is faster.
 const fewTokens = 8
 
 // Sizes of pieces of work in stored bytes. A worker reads at most readBytes in one go, long enough for the caches'
@@ -21,19 +22,20 @@ const (
 	cacheBytes = 16 << 10
 )
 
-// tileValues is how many values of the matrix are expanded at a time, 4 MB as float32.
-const tileValues = 1 << 20
+// tileValues is how many values are expanded at a time: 256 kB of float32 stay in the second-level cache.
+const tileValues = 64 << 10
 
 // Workspace is the memory that MulTo needs; its zero value is ready. Calls that reuse it allocate nothing once it has
 // grown to the largest shapes. It must not be used by two calls at once.
 type Workspace struct {
 	q            []int8 // input vectors in blocks of 32
 	scales, sums []float32
-	tile         []float32
 	work         product
-	decode       func(i int)
+	decode       func(i int) // the methods below as values, kept so that no call makes a closure
 	expand       func(i int)
-	expandAndDot func(i int)
+
+	tilesLock sync.Mutex
+	tiles     [][]float32 // expanded rows, one for each worker, while no worker has them
 }
 
 // product is one call of MulTo.
@@ -47,7 +49,6 @@ type product struct {
 	ldx, tokens          int
 	grain                int // rows in a piece
 	block                int // rows that fit cacheBytes, a multiple of 8
-	tileLo, tileHi       int // rows now in the tile
 	dot                  func(dst []float32, w []byte, stride int, q []int8, scales, sums []float32)
 }
 
@@ -79,15 +80,15 @@ func MulTo(t Type, dst []float32, ldd int, w []byte, rows, cols int, x []float32
 	ws.work = product{t: t, dst: dst, ldd: ldd, w: w, rows: rows, cols: cols, rowBytes: rowBytes, x: x, ldx: ldx, tokens: tokens,
 		block: max(8, cacheBytes/rowBytes/8*8), dot: dotKernel(t)}
 	if ws.decode == nil {
-		ws.decode, ws.expand, ws.expandAndDot = ws.decodePiece, ws.expandPiece, ws.expandAndDotPiece
+		ws.decode, ws.expand = ws.decodePiece, ws.expandPiece
 	}
 	if ws.work.dot != nil && tokens <= fewTokens {
 		ws.quantiseInput()
 		ws.work.grain = readGrain(rows, rowBytes)
 		pool.Run((rows+ws.work.grain-1)/ws.work.grain, ws.decode)
 	} else {
-		ws.work.grain = ws.work.block
-		ws.multiplyTiles()
+		ws.work.grain = max(16, tileValues/cols/16*16)
+		pool.Run((rows+ws.work.grain-1)/ws.work.grain, ws.expand)
 	}
 	ws.work = product{} // keep no reference to the caller's memory
 	return nil
@@ -178,43 +179,25 @@ func (ws *Workspace) decodePiece(i int) {
 	}
 }
 
-// multiplyTiles expands W tile by tile and multiplies in float32.
-func (ws *Workspace) multiplyTiles() {
-	p := &ws.work
-	pieces := max(1, tileValues/p.cols/p.grain) // in a tile
-	step := pieces * p.grain
-	ws.tile = grow(ws.tile, min(step, p.rows)*p.cols)
-	for p.tileLo = 0; p.tileLo < p.rows; p.tileLo += step {
-		p.tileHi = min(p.rows, p.tileLo+step)
-		n := (p.tileHi - p.tileLo + p.grain - 1) / p.grain
-		if p.tokens <= fewTokens {
-			pool.Run(n, ws.expandAndDot)
-			continue
-		}
-		pool.Run(n, ws.expand)
-		ws.gemm(p.tileLo, p.tileHi)
-	}
-}
-
-// piece returns the rows of piece i of the tile.
-func (p *product) piece(i int) (lo, hi int) {
-	lo = p.tileLo + i*p.grain
-	return lo, min(p.tileHi, lo+p.grain)
-}
-
+// expandPiece expands a piece of rows to float32 and multiplies by all input vectors.
 func (ws *Workspace) expandPiece(i int) {
 	p := &ws.work
-	lo, hi := p.piece(i)
-	dequantise(p.t, ws.tile[(lo-p.tileLo)*p.cols:(hi-p.tileLo)*p.cols], p.w[lo*p.rowBytes:hi*p.rowBytes])
+	lo, hi := i*p.grain, min(p.rows, (i+1)*p.grain)
+	tile := ws.takeTile((hi - lo) * p.cols)
+	dequantise(p.t, tile, p.w[lo*p.rowBytes:hi*p.rowBytes])
+	simd.Sgemm(blas.NoTrans, blas.Trans, p.tokens, hi-lo, p.cols, 1, p.x, p.ldx, tile, p.cols, 0, p.dst[lo:], p.ldd)
+	ws.tilesLock.Lock()
+	ws.tiles = append(ws.tiles, tile)
+	ws.tilesLock.Unlock()
 }
 
-func (ws *Workspace) expandAndDotPiece(i int) {
-	ws.expandPiece(i)
-	ws.gemm(ws.work.piece(i))
-}
-
-// gemm multiplies by rows lo to hi, which are in the tile.
-func (ws *Workspace) gemm(lo, hi int) {
-	p := &ws.work
-	simd.Sgemm(blas.NoTrans, blas.Trans, p.tokens, hi-lo, p.cols, 1, p.x, p.ldx, ws.tile[(lo-p.tileLo)*p.cols:], p.cols, 0, p.dst[lo:], p.ldd)
+// takeTile returns a tile of n values: the one last given back, likely still in this processor's cache.
+func (ws *Workspace) takeTile(n int) []float32 {
+	ws.tilesLock.Lock()
+	defer ws.tilesLock.Unlock()
+	var tile []float32
+	if last := len(ws.tiles) - 1; last >= 0 {
+		tile, ws.tiles = ws.tiles[last], ws.tiles[:last]
+	}
+	return grow(tile, n)
 }
