@@ -45,9 +45,9 @@ func (r *ggufReader) parse() (*parsed, error) {
 	case version != 2 && version != ggufVersion:
 		return nil, fmt.Errorf("GGUF version %d, expected 2 or %d; convert it with llama.cpp's tools first", version, ggufVersion)
 	case pairs > rest/minGGUFPair:
-		return nil, fmt.Errorf("%d keys declared, the %d bytes that follow cannot hold them: damaged file?", pairs, rest)
+		return nil, fmt.Errorf("%d keys declared, the %d bytes that follow cannot hold them: truncated or damaged file?", pairs, rest)
 	case tensors > rest/minGGUFTensor:
-		return nil, fmt.Errorf("%d tensors declared, the %d bytes that follow cannot hold them: damaged file?", tensors, rest)
+		return nil, fmt.Errorf("%d tensors declared, the %d bytes that follow cannot hold them: truncated or damaged file?", tensors, rest)
 	}
 	f := &parsed{metadata: make(map[string]any)}
 	for i := range pairs {
