@@ -14,16 +14,16 @@ type Tokenizer struct {
 	added   map[int]added   // by id
 	special map[string]bool // texts of special tokens
 
-	raw, normed    *matcher // added tokens matched before and after normalisation
-	normalisers    []normaliser
-	stages         []stage
-	model          model
-	before, after  []int // ids the post-processor puts around a text
-	bos, eos       int   // or -1
-	decoders       []decodeStep
-	byteLevel      bool // decoders contain ByteLevel
-	template       string
-	scratchObjects sync.Pool
+	raw, normed   *matcher // added tokens matched before and after normalisation
+	normalisers   []normaliser
+	stages        []stage
+	model         model
+	before, after []int // ids the post-processor puts around a text
+	bos, eos      int   // or -1
+	decoders      []decodeStep
+	byteLevel     bool // decoders contain ByteLevel
+	template      string
+	scratches     sync.Pool
 }
 
 // EncodeOptions tunes Encode; its zero value gives what the model expects: the tokens its configuration puts around a text
@@ -38,7 +38,7 @@ type EncodeOptions struct {
 // Encode appends the ids of text to dst and returns it. text may hold any bytes (see the package documentation for what is
 // not UTF-8).
 func (t *Tokenizer) Encode(dst []int, text string, opts EncodeOptions) []int {
-	sc, _ := t.scratchObjects.Get().(*scratch)
+	sc, _ := t.scratches.Get().(*scratch)
 	if sc == nil {
 		sc = &scratch{}
 	}
@@ -51,7 +51,7 @@ func (t *Tokenizer) Encode(dst []int, text string, opts EncodeOptions) []int {
 		sc.out = append(sc.out, t.after...)
 	}
 	dst, sc.out = sc.out, nil
-	t.scratchObjects.Put(sc)
+	t.scratches.Put(sc)
 	return dst
 }
 
