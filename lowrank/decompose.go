@@ -241,15 +241,14 @@ func (h *Whitener) spectrum(w mat.Matrix, k int, opts Options) (*Spectrum, error
 			return nil, err
 		}
 	}
-	s.template = Certificate{
-		WeightedNorm: h.norm(c), FrobeniusNorm: frobenius(c), Condition: h.condition, GramRank: h.rank, Method: formNames[form],
-	}
+	s.template = Certificate{FrobeniusNorm: frobenius(c), Condition: h.condition, GramRank: h.rank, Method: formNames[form]}
 	if form == InverseFree {
 		h.inverseFree(s)
 		return s, nil
 	}
 	x, p := h.times(c, form)
 	s.p = p
+	s.template.WeightedNorm = frobenius(mat.NewDense(m, p, x))
 	s.unscale = func(k int) *mat.Dense { return h.unwhiten(form, k, s.right, p) }
 	scale, scaled := scaledCopy(x)
 	gram := make([]float64, p*p)
@@ -266,6 +265,15 @@ func (h *Whitener) inverseFree(s *Spectrum) {
 	scale, scaled := scaledCopy(s.w.RawMatrix().Data)
 	wg, c := make([]float64, m*n), make([]float64, m*m)
 	simd.Dgemm(blas.NoTrans, blas.NoTrans, m, n, n, 1, scaled, n, h.g, n, 0, wg, n)
-	simd.Dgemm(blas.NoTrans, blas.Trans, m, m, n, 1, wg, n, scaled, n, 0, c, m)
-	s.left = s.squares(m, c, scale*math.Sqrt(h.scale))
+	const rows = 192 // of the upper triangle of c that one product covers
+	for i := 0; i < m; i += rows {
+		simd.Dgemm(blas.NoTrans, blas.Trans, min(rows, m-i), m-i, n, 1, wg[i*n:], n, scaled[i*n:], n, 0, c[i*m+i:], m)
+	}
+	scale *= math.Sqrt(h.scale)
+	var trace float64
+	for i := range m {
+		trace += c[i*m+i]
+	}
+	s.template.WeightedNorm = math.Sqrt(max(0, trace)) * scale
+	s.left = s.squares(m, c, scale)
 }
