@@ -2,6 +2,7 @@ package model
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/gomlx/compute"
@@ -94,6 +95,35 @@ func (l *Llama) loadLinear(w *weightSet, block, j int, f form) error {
 	w.parts[j] = parts
 	w.layers[j] = structure.NewDense(m, n, parts[0].float32s(), bias)
 	return nil
+}
+
+// Layer returns a linear layer as it is now, in memory of its own: the replacement given to SetLinear, the checkpoint's own
+// structure, or the dense weight in float32. name is one of Linears.
+func (l *Llama) Layer(block int, name string) (structure.Layer, error) {
+	j := slices.Index(linears, name)
+	if j < 0 || block < 0 || block >= l.config.Layers {
+		return nil, fmt.Errorf("model: no linear layer %q in block %d: expected one of %v in blocks 0 to %d", name, block, linears, l.config.Layers-1)
+	}
+	if layer := l.replaced[block][j]; layer != nil {
+		return layer, nil
+	}
+	module := fmt.Sprintf("model.layers.%d.%s", block, name)
+	if d, ok := l.structured[module]; ok {
+		return structure.Load(l.source.Source(), module, d)
+	}
+	m, n := l.linearDims(j)
+	weight := make([]float32, m*n)
+	if err := l.readInto(weight, module+".weight", m, n); err != nil {
+		return nil, err
+	}
+	var bias []float32
+	if l.source.Has(module + ".bias") {
+		bias = make([]float32, m)
+		if err := l.readInto(bias, module+".bias", m); err != nil {
+			return nil, err
+		}
+	}
+	return structure.NewDense(m, n, weight, bias), nil
 }
 
 // storedLayer returns the linear layer of the given name in its stored blocks, or nil when it is not stored in blocks for
