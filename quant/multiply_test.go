@@ -66,9 +66,9 @@ func randomVectors(rng *rand.Rand, n int) []float32 {
 func TestMulToErrorBound(t *testing.T) {
 	rng := rand.New(rand.NewPCG(2, 2))
 	for _, typ := range []Type{Q4_0, Q4_1, Q8_0, Q4_K, Q6_K, Q5_0, Q5_1, Q2_K, Q3_K, Q5_K, F16, F32} {
-		for _, rows := range []int{1, 7, 8, 21, 100} {
-			for _, tokens := range []int{1, 2, 5, 8, 9, 20} {
-				m := randomMatrix(rng, typ, rows, 768)
+		for _, rows := range []int{1, 8, 21} {
+			for _, tokens := range []int{1, 3, 8, 9, 17} {
+				m := randomMatrix(rng, typ, rows, 512)
 				checkProductOf(t, rng, m, tokens)
 			}
 		}
@@ -189,6 +189,9 @@ func TestMulToTokensAreIndependent(t *testing.T) {
 }
 
 func TestMulToAllocatesNothing(t *testing.T) {
+	if raceEnabled {
+		t.Skip("sync.Pool drops jobs at random under the race detector")
+	}
 	rng := rand.New(rand.NewPCG(5, 5))
 	for _, typ := range []Type{Q4_1, Q8_0, F16} {
 		m := randomMatrix(rng, typ, 200, 576)
