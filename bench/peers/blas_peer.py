@@ -8,36 +8,16 @@ the upper triangle of a row-major matrix is the lower one of its transpose, and 
 import numpy as np
 import scipy
 import scipy.linalg.blas as fblas
-import threadpoolctl
 
 from driver import checksum, noise, serve
-
-controller = threadpoolctl.ThreadpoolController()
-
-
-def set_threads(n, module):
-    """Sets the threads of every OpenBLAS in the process; returns name and kernel of the one that module links."""
-    chosen = None
-    for lib in controller.lib_controllers:
-        if lib.internal_api != "openblas":
-            continue
-        lib.set_num_threads(n)
-        if lib.num_threads != n:
-            raise RuntimeError(f"OpenBLAS runs {lib.num_threads} threads instead of {n}")
-        if f"{module}.libs" in lib.filepath or chosen is None:
-            chosen = lib
-    if chosen is None:
-        raise RuntimeError(f"{module} is not linked with OpenBLAS")
-    return f"OpenBLAS {chosen.version} ({chosen.architecture}, {chosen.threading_layer}) in {module}"
+from openblas import set_threads
 
 
 def setup(request):
     m, n, k, dtype = request["m"], request["n"], request["k"], np.dtype(request["dtype"])
     make = lambda rows, cols, seed: noise(rows * cols, seed).astype(dtype).reshape(rows, cols)
     routine = request["routine"]
-    module = "numpy" if routine in ("gemm", "gemv") else "scipy"
-    version = set_threads(request["threads"], module)
-    version += f" {np.__version__ if module == 'numpy' else scipy.__version__}"
+    version = set_threads(request["threads"], np if routine in ("gemm", "gemv") else scipy)
     if routine == "gemm":
         a = make(k, m, 1).T if request["trans_a"] else make(m, k, 1)
         b = make(n, k, 2).T if request["trans_b"] else make(k, n, 2)

@@ -1,0 +1,36 @@
+#!/usr/bin/env python
+"""Tokens per second of llama.cpp on a GGUF file: prompt processing and decoding with the KV cache.
+
+    llamacpp_speed.py MODEL.gguf [--prompt 512] [--decode 64] [--threads 2] [--rounds 5]
+
+One JSON object with the median seconds and tokens/s of each. It calls llama_decode through llama-cpp-python's bindings on
+fixed token ids, so that no sampling or detokenising is in the clock.
+"""
+
+import argparse
+import json
+import statistics
+
+from llamacpp_runner import Runner
+
+
+def main():
+    args = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    args.add_argument("model")
+    args.add_argument("--prompt", type=int, default=512, help="tokens of the prompt, one batch")
+    args.add_argument("--decode", type=int, default=64, help="tokens decoded one by one")
+    args.add_argument("--context", type=int, default=128, help="tokens in the cache before decoding")
+    args.add_argument("--threads", type=int, default=2)
+    args.add_argument("--rounds", type=int, default=5)
+    args = args.parse_args()
+    runner = Runner(args.model, args.threads, max(args.prompt, args.context + args.decode))
+    runner.prompt(args.prompt)  # maps the file, builds buffers
+    prompt = statistics.median(runner.prompt(args.prompt) for _ in range(args.rounds))
+    decode = statistics.median(runner.decode(args.context, args.decode) for _ in range(args.rounds))
+    print(json.dumps({"library": "llama.cpp", "version": runner.version, "threads": args.threads,
+                      "prompt_tokens": args.prompt, "prompt_s": prompt, "prompt_tokens_per_s": args.prompt / prompt,
+                      "decode_tokens": args.decode, "decode_s": decode, "decode_tokens_per_s": args.decode / decode}))
+
+
+if __name__ == "__main__":
+    main()
