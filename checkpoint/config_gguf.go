@@ -243,7 +243,7 @@ func (c *Config) recogniseLlama3(values []float32, m *ggufMeta) *RopeScaling {
 	}
 	own := &ggufMeta{values: m.values, arch: "eckart"}
 	rule := &RopeScaling{
-		Kind: RopeLlama3, Factor: exact.Factor, LowFreqFactor: own.float("rope.low_freq_factor", 1),
+		Kind: RopeLlama3, Factor: math.Round(exact.Factor*1e3) / 1e3, LowFreqFactor: own.float("rope.low_freq_factor", 1),
 		HighFreqFactor: own.float("rope.high_freq_factor", 4), OriginalMaxPositions: own.int("rope.original_max_positions", m.int(keyOriginal, 8192)),
 	}
 	plain := *c

@@ -140,8 +140,8 @@ func (c *conversion) planTensor(info Info) error {
 		name = ggufNames.name(row, block)
 	case known:
 	case !own && !c.gguf:
-	case own && c.disposable(info.Name):
-		return nil
+	case own && strings.HasSuffix(info.Name, "rotary_emb.inv_freq"):
+		return nil // follows from the configuration
 	case !own || c.gguf != (c.model.file.format == GGUF):
 		return failf(c.model.file.path, "tensor %q is no part of a %s model; it has no name in the other format", info.Name, c.config.Architecture)
 	}
@@ -164,11 +164,6 @@ func (c *conversion) planTensor(info Info) error {
 	}
 	c.steps = append(c.steps, s)
 	return nil
-}
-
-// disposable reports whether a tensor is derived from the configuration, so that it need not be carried over.
-func (c *conversion) disposable(name string) bool {
-	return name == ropeFrequenciesName || strings.HasSuffix(name, "rotary_emb.inv_freq")
 }
 
 // outType chooses the stored type of a tensor.

@@ -46,6 +46,9 @@ func (m *Model) open(path string) error {
 		return err
 	}
 	for _, info := range m.file.tensors {
+		if m.file.format == GGUF && info.Name == ropeFrequenciesName {
+			continue // a part of the configuration
+		}
 		if err := m.add(info, names); err != nil {
 			return failf(path, "tensor %q: %w", info.Name, err)
 		}
