@@ -272,15 +272,15 @@ func (m *merger) findRoots() {
 			part[i] = 1
 		}
 		for j := range k {
-			row := roots[j*k+lo : j*k+hi]
-			pole := m.poles[j]
-			for i, p := range m.poles[lo:hi] {
-				if i+lo == j {
-					part[i] *= -row[i]
-				} else {
-					part[i] *= row[i] / (p - pole)
-				}
+			row, poles := roots[j*k+lo:j*k+hi], m.poles[lo:hi]
+			if j < lo || j >= hi {
+				simd.DpoleProduct(part, row, poles, m.poles[j])
+				continue
 			}
+			own := j - lo // has no pole to divide by
+			simd.DpoleProduct(part[:own], row, poles, m.poles[j])
+			part[own] *= -row[own]
+			simd.DpoleProduct(part[own+1:], row[own+1:], poles[own+1:], m.poles[j])
 		}
 		for i, w := range m.weights[lo:hi] {
 			part[i] = math.Copysign(math.Sqrt(math.Abs(part[i])), w)
@@ -365,12 +365,7 @@ func (m *merger) combinations(column []int, skip int) []float64 {
 		entries := make([]float64, k)
 		for j := skip + lo; j < skip+hi; j++ {
 			row := roots[j*k : (j+1)*k]
-			var squares float64
-			for i, w := range m.weights[:k] {
-				entries[i] = w / row[i]
-				squares += entries[i] * entries[i]
-			}
-			scale := 1 / math.Sqrt(squares)
+			scale := 1 / math.Sqrt(simd.DpoleQuotients(entries, m.weights, row))
 			for i, at := range column {
 				row[at] = entries[i] * scale
 			}

@@ -1,6 +1,10 @@
 package lapack
 
-import "math"
+import (
+	"math"
+
+	"github.com/eckart-go/eckart/internal/simd"
+)
 
 // secular is the equation f(x) = 1 + sum_i z_i^2 / (d_i - x) = 0 for d ascending and distinct and z without zeros: its roots
 // interlace with the poles d and are the eigenvalues of diag(d) + z zᵀ.
@@ -25,10 +29,7 @@ func (q *secular) root(j int, delta []float64) (root float64) {
 	}
 	// f at the middle decides which pole is nearer.
 	middle := gap / 2
-	for i, d := range q.d {
-		delta[i] = (d - q.d[j]) - middle
-	}
-	psi, phi, _, _ := q.evaluate(j, delta)
+	psi, phi, _, _ := q.evaluate(j, q.d[j], middle, delta)
 	f := 1 + psi + phi
 	origin, lo, hi, x := q.d[j], 0.0, middle, 0.0
 	switch {
@@ -47,10 +48,7 @@ func (q *secular) root(j int, delta []float64) (root float64) {
 	at := x
 	for range 100 {
 		at = x
-		for i, d := range q.d {
-			delta[i] = (d - origin) - x
-		}
-		psi, phi, dpsi, dphi := q.evaluate(j, delta)
+		psi, phi, dpsi, dphi := q.evaluate(j, origin, x, delta)
 		f := 1 + psi + phi
 		if math.Abs(f) <= tolerance*(1+phi-psi) {
 			break
@@ -72,36 +70,12 @@ func (q *secular) root(j int, delta []float64) (root float64) {
 	return origin + at
 }
 
-// evaluate returns the sums of f over poles up to j and beyond j, and the derivatives of both.
-func (q *secular) evaluate(j int, delta []float64) (psi, phi, dpsi, dphi float64) {
-	psi, dpsi = poleSum(q.z[:j+1], delta[:j+1])
-	phi, dphi = poleSum(q.z[j+1:], delta[j+1:])
+// evaluate sets delta_i = (d_i - origin) - x and returns the sums of f there over poles up to j and beyond j, and the
+// derivatives of both.
+func (q *secular) evaluate(j int, origin, x float64, delta []float64) (psi, phi, dpsi, dphi float64) {
+	psi, dpsi = simd.DpoleSums(q.z[:j+1], q.d, delta, origin, x)
+	phi, dphi = simd.DpoleSums(q.z[j+1:], q.d[j+1:], delta[j+1:], origin, x)
 	return psi, phi, dpsi, dphi
-}
-
-// poleSum returns the sums of z^2/delta and of its derivative z^2/delta^2, in four interleaved partial sums.
-func poleSum(z, delta []float64) (sum, derivative float64) {
-	delta = delta[:len(z)]
-	var s0, s1, s2, s3, t0, t1, t2, t3 float64
-	i := 0
-	for ; i+4 <= len(z); i += 4 {
-		z, delta := z[i:i+4:i+4], delta[i:i+4:i+4]
-		r0, r1, r2, r3 := z[0]/delta[0], z[1]/delta[1], z[2]/delta[2], z[3]/delta[3]
-		s0 += z[0] * r0
-		s1 += z[1] * r1
-		s2 += z[2] * r2
-		s3 += z[3] * r3
-		t0 += r0 * r0
-		t1 += r1 * r1
-		t2 += r2 * r2
-		t3 += r3 * r3
-	}
-	for ; i < len(z); i++ {
-		r := z[i] / delta[i]
-		s0 += z[i] * r
-		t0 += r * r
-	}
-	return (s0 + s1) + (s2 + s3), (t0 + t1) + (t2 + t3)
 }
 
 // start solves the equation with the sum over all but the two poles next to the root frozen at the middle of the interval,
