@@ -14,9 +14,9 @@ import (
 )
 
 // headRows is how many rows of the vocabulary matrix are expanded at a time, and headTokens how many tokens are multiplied with them:
-// 4096 x 512 logits are 8 MB, whatever the vocabulary and the length of the text.
+// 2048 x 512 logits are 4 MB, whatever the vocabulary and the length of the text.
 const (
-	headRows   = 4096
+	headRows   = 2048
 	headTokens = 512
 )
 
@@ -133,13 +133,12 @@ func (l *Llama) HeadNLL(ctx context.Context, h *Hidden, seqs []Scored, out [][]f
 	}
 	use := func(logits []float32, lo, hi, firstID, ids int) {
 		pool.Ranges(hi-lo, 8, func(a, b int) {
-			scratch := make([]float32, ids)
 			for i := a; i < b; i++ {
 				row, at := logits[i*ids:(i+1)*ids], places[lo+i]
-				sums[lo+i] = logAddExp(sums[lo+i], simd.LogSumExp(scratch, row))
 				if target := seqs[at.seq].Tokens[at.token] - firstID; target >= 0 && target < ids {
 					targets[lo+i] = float64(row[target])
 				}
+				sums[lo+i] = logAddExp(sums[lo+i], simd.LogSumExp(row, row))
 			}
 		})
 	}
@@ -190,7 +189,8 @@ func (l *Llama) Logits(ctx context.Context, tokens []int) ([]float32, error) {
 }
 
 // eachLogits computes the logits of n rows a slice of the vocabulary and a batch of rows at a time. fill writes the hidden
-// states of rows lo to hi-1; use gets their logits (hi-lo rows of ids numbers) for the tokens firstID, firstID+1, ...
+// states of rows lo to hi-1; use gets their logits (hi-lo rows of ids numbers) for the tokens firstID, firstID+1, ..., and may
+// overwrite them.
 func (l *Llama) eachLogits(ctx context.Context, n int, fill func(dst []float32, lo, hi int) error,
 	use func(logits []float32, lo, hi, firstID, ids int)) error {
 	if n == 0 {
