@@ -55,7 +55,7 @@ type product struct {
 // MulTo computes dst = X Wᵀ: W is rows x cols, row by row in blocks of type t (cols a multiple of the block size), X is
 // tokens x cols with row stride ldx, dst is tokens x rows with row stride ldd and must not overlap the inputs.
 //
-// For up to 8 tokens and t one of Q4_0, Q4_1, Q8_0, Q4_K and Q6_K, every 32 values of X are rounded to 8 bits with a scale
+// For up to 8 tokens and t one of Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q4_K and Q6_K, every 32 values of X are rounded to 8 bits with a scale
 // of their own, and products are summed as integers within a block: with b a block of a row, the error is at most
 // sum_b (max |x_b| / 254) |w_b|_1, besides rounding. Otherwise tiles of W are expanded and multiplied in float32. Which
 // of the two runs depends on t and tokens alone, and results do not depend on GOMAXPROCS. NaN and infinities in X make
@@ -112,6 +112,10 @@ func dotKernel(t Type) simd.DotKernel {
 		return simd.DotQ4_0
 	case Q4_1:
 		return simd.DotQ4_1
+	case Q5_0:
+		return simd.DotQ5_0
+	case Q5_1:
+		return simd.DotQ5_1
 	case Q8_0:
 		return simd.DotQ8_0
 	case Q4_K:

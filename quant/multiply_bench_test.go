@@ -47,7 +47,7 @@ func BenchmarkSmolLM2(b *testing.B) {
 
 func BenchmarkMulTo(b *testing.B) {
 	rng := rand.New(rand.NewPCG(1, 2))
-	for _, t := range []Type{Q4_0, Q4_1, Q8_0, Q4_K, Q6_K, Q5_K, F16, F32} {
+	for _, t := range []Type{Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q4_K, Q6_K, Q5_K, F16, F32} {
 		m := randomMatrix(rng, t, 16384, 1536) // beyond the caches
 		for _, tokens := range []int{1, 4} {
 			b.Run(fmt.Sprintf("%v/tokens=%d", t, tokens), func(b *testing.B) {

@@ -129,6 +129,10 @@ func largest(t Type, block []byte) float64 {
 		return (15 + 8) * scale(0)
 	case Q4_1:
 		return 15*scale(0) + scale(2)
+	case Q5_0:
+		return (31 + 16) * scale(0)
+	case Q5_1:
+		return 31*scale(0) + scale(2)
 	case Q8_0:
 		return 128 * scale(0)
 	case Q4_K:
@@ -141,7 +145,7 @@ func largest(t Type, block []byte) float64 {
 
 func TestMulToSameForAnyThreads(t *testing.T) {
 	rng := rand.New(rand.NewPCG(3, 3))
-	for _, typ := range []Type{Q4_1, Q8_0, Q6_K, Q5_0} {
+	for _, typ := range []Type{Q4_1, Q8_0, Q6_K, Q5_K} {
 		m := randomMatrix(rng, typ, 517, 1536)
 		for _, tokens := range []int{1, 3, 12} {
 			x := randomVectors(rng, tokens*m.cols)

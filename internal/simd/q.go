@@ -13,7 +13,7 @@ type quantKernels struct {
 	dequantQ4_0, dequantQ4_1, dequantQ5_0, dequantQ5_1, dequantQ8_0 func(dst []float32, blocks []byte)
 	dequantQ2_K, dequantQ3_K, dequantQ4_K, dequantQ5_K, dequantQ6_K func(dst []float32, blocks []byte)
 	quantise                                                        func(q []int8, scales, sums, x []float32)
-	dotQ4_0, dotQ4_1, dotQ8_0, dotQ4_K, dotQ6_K                     DotKernel
+	dotQ4_0, dotQ4_1, dotQ5_0, dotQ5_1, dotQ8_0, dotQ4_K, dotQ6_K   DotKernel
 }
 
 // DotKernel sets dst[r] to the inner product of row r of a quantised matrix with a quantised vector (see
@@ -107,6 +107,16 @@ func DotQ4_0(dst []float32, w []byte, stride int, q []int8, scales, sums []float
 // DotQ4_1 is the DotKernel for rows in Q4_1.
 func DotQ4_1(dst []float32, w []byte, stride int, q []int8, scales, sums []float32) {
 	dot(qk.dotQ4_1, 32, 20, dst, w, stride, q, scales, sums)
+}
+
+// DotQ5_0 is the DotKernel for rows in Q5_0.
+func DotQ5_0(dst []float32, w []byte, stride int, q []int8, scales, sums []float32) {
+	dot(qk.dotQ5_0, 32, 22, dst, w, stride, q, scales, sums)
+}
+
+// DotQ5_1 is the DotKernel for rows in Q5_1.
+func DotQ5_1(dst []float32, w []byte, stride int, q []int8, scales, sums []float32) {
+	dot(qk.dotQ5_1, 32, 24, dst, w, stride, q, scales, sums)
 }
 
 // DotQ8_0 is the DotKernel for rows in Q8_0.

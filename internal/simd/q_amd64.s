@@ -82,6 +82,36 @@ DATA eight<>+16(SB)/8, $0x0000000800000008
 DATA eight<>+24(SB)/8, $0x0000000800000008
 GLOBL eight<>(SB), RODATA|NOPTR, $32
 
+DATA sixteen<>+0(SB)/8, $0x0000001000000010
+DATA sixteen<>+8(SB)/8, $0x0000001000000010
+DATA sixteen<>+16(SB)/8, $0x0000001000000010
+DATA sixteen<>+24(SB)/8, $0x0000001000000010
+GLOBL sixteen<>(SB), RODATA|NOPTR, $32
+
+DATA eighth<>+0(SB)/8, $0x0000000000000000
+DATA eighth<>+8(SB)/8, $0x0101010101010101
+DATA eighth<>+16(SB)/8, $0x0202020202020202
+DATA eighth<>+24(SB)/8, $0x0303030303030303
+GLOBL eighth<>(SB), RODATA|NOPTR, $32
+
+DATA bit<>+0(SB)/8, $0x8040201008040201
+DATA bit<>+8(SB)/8, $0x8040201008040201
+DATA bit<>+16(SB)/8, $0x8040201008040201
+DATA bit<>+24(SB)/8, $0x8040201008040201
+GLOBL bit<>(SB), RODATA|NOPTR, $32
+
+DATA byte16<>+0(SB)/8, $0x1010101010101010
+DATA byte16<>+8(SB)/8, $0x1010101010101010
+DATA byte16<>+16(SB)/8, $0x1010101010101010
+DATA byte16<>+24(SB)/8, $0x1010101010101010
+GLOBL byte16<>(SB), RODATA|NOPTR, $32
+
+DATA f16<>+0(SB)/8, $0x4180000041800000
+DATA f16<>+8(SB)/8, $0x4180000041800000
+DATA f16<>+16(SB)/8, $0x4180000041800000
+DATA f16<>+24(SB)/8, $0x4180000041800000
+GLOBL f16<>(SB), RODATA|NOPTR, $32
+
 DATA word0<>+0(SB)/8, $0x0100010001000100
 DATA word0<>+8(SB)/8, $0x0100010001000100
 DATA word0<>+16(SB)/8, $0x0100010001000100
@@ -667,6 +697,654 @@ dotQ4_1AVX2_1_products:
 	JMP            dotQ4_1AVX2_1
 
 dotQ4_1AVX2_1_end:
+	VZEROUPPER
+	RET
+
+// func dotQ5_0AVX2(dst []float32, w []byte, stride int, q []int8, scales []float32, sums []float32)
+// Requires: AVX, AVX2, CMOV, F16C, FMA3, MMX+
+TEXT ·dotQ5_0AVX2(SB), NOSPLIT, $536-128
+	MOVQ    stride+48(FP), CX
+	LEAQ    (CX)(CX*2), DX
+	LEAQ    (CX)(CX*4), BX
+	LEAQ    (BX)(CX*2), SI
+	MOVQ    w_base+24(FP), AX
+	MOVQ    AX, 512(SP)
+	MOVQ    dst_base+0(FP), AX
+	MOVQ    AX, 520(SP)
+	MOVQ    dst_len+8(FP), AX
+	MOVQ    AX, 528(SP)
+	VMOVDQU ones16<>+0(SB), Y0
+	VMOVDQU nibble<>+0(SB), Y1
+	VMOVDQU shift<>+0(SB), Y2
+	MOVQ    512(SP), AX
+	LEAQ    (AX)(CX*8), DI
+	LEAQ    (DI)(CX*8), DI
+
+dotQ5_0AVX2_prefetch:
+	PREFETCHT0 (AX)
+	ADDQ       $0x40, AX
+	CMPQ       AX, DI
+	JL         dotQ5_0AVX2_prefetch
+
+dotQ5_0AVX2_8:
+	CMPQ   528(SP), $0x08
+	JL     dotQ5_0AVX2_8_end
+	MOVQ   q_base+56(FP), DI
+	MOVQ   scales_base+80(FP), R8
+	MOVQ   sums_base+104(FP), R9
+	MOVQ   scales_len+88(FP), R10
+	MOVQ   512(SP), AX
+	LEAQ   (AX)(CX*8), R12
+	LEAQ   (R12)(CX*8), R12
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	VXORPS Y8, Y8, Y8
+	VXORPS Y9, Y9, Y9
+	VXORPS Y10, Y10, Y10
+	VXORPS Y11, Y11, Y11
+
+dotQ5_0AVX2_8_chunk:
+	MOVQ    $0x00000010, R11
+	CMPQ    R10, R11
+	CMOVQLT R10, R11
+	SUBQ    R11, R10
+	IMUL3Q  $0x00000016, R11, R14
+	LEAQ    (SP), R13
+	MOVQ    R11, R15
+	SHLQ    $0x05, R15
+	ADDQ    R13, R15
+
+dotQ5_0AVX2_8_scales:
+	VPBROADCASTD (AX), Y12
+	VPBROADCASTD (AX)(CX*1), Y13
+	VPBLENDD     $0x02, Y13, Y12, Y12
+	VPBROADCASTD (AX)(CX*2), Y13
+	VPBLENDD     $0x04, Y13, Y12, Y12
+	VPBROADCASTD (AX)(DX*1), Y13
+	VPBLENDD     $0x08, Y13, Y12, Y12
+	VPBROADCASTD (AX)(CX*4), Y13
+	VPBLENDD     $0x10, Y13, Y12, Y12
+	VPBROADCASTD (AX)(BX*1), Y13
+	VPBLENDD     $0x20, Y13, Y12, Y12
+	VPBROADCASTD (AX)(DX*2), Y13
+	VPBLENDD     $0x40, Y13, Y12, Y12
+	VPBROADCASTD (AX)(SI*1), Y13
+	VPBLENDD     $0x80, Y13, Y12, Y12
+	VPSHUFB      even<>+0(SB), Y12, Y12
+	VPERMQ       $0xd8, Y12, Y12
+	VCVTPH2PS    X12, Y12
+	VBROADCASTSS (R9), Y13
+	VFMADD231PS  Y13, Y12, Y11
+	VBROADCASTSS (R8), Y13
+	VMULPS       Y12, Y13, Y13
+	VMOVUPS      Y13, (R13)
+	ADDQ         $0x00000016, AX
+	ADDQ         $0x04, R8
+	ADDQ         $0x04, R9
+	ADDQ         $0x20, R13
+	CMPQ         R13, R15
+	JL           dotQ5_0AVX2_8_scales
+	SUBQ         R14, AX
+	LEAQ         (SP), R13
+
+dotQ5_0AVX2_8_products:
+	PREFETCHT0     (R12)
+	PREFETCHT0     64(R12)
+	PREFETCHT0     128(R12)
+	ADDQ           $0x000000b0, R12
+	VMOVDQU        (DI), Y12
+	VPBROADCASTD   2(AX), Y14
+	VPSHUFB        eighth<>+0(SB), Y14, Y14
+	VPAND          bit<>+0(SB), Y14, Y14
+	VPCMPEQB       bit<>+0(SB), Y14, Y14
+	VPAND          byte16<>+0(SB), Y14, Y14
+	VBROADCASTI128 6(AX), Y13
+	VPSRLVQ        Y2, Y13, Y13
+	VPAND          Y1, Y13, Y13
+	VPOR           Y14, Y13, Y13
+	VPMADDUBSW     Y12, Y13, Y13
+	VPMADDWD       Y0, Y13, Y13
+	VCVTDQ2PS      Y13, Y13
+	VBROADCASTSS   (R13), Y14
+	VFMADD231PS    Y14, Y13, Y3
+	VPBROADCASTD   2(AX)(CX*1), Y14
+	VPSHUFB        eighth<>+0(SB), Y14, Y14
+	VPAND          bit<>+0(SB), Y14, Y14
+	VPCMPEQB       bit<>+0(SB), Y14, Y14
+	VPAND          byte16<>+0(SB), Y14, Y14
+	VBROADCASTI128 6(AX)(CX*1), Y13
+	VPSRLVQ        Y2, Y13, Y13
+	VPAND          Y1, Y13, Y13
+	VPOR           Y14, Y13, Y13
+	VPMADDUBSW     Y12, Y13, Y13
+	VPMADDWD       Y0, Y13, Y13
+	VCVTDQ2PS      Y13, Y13
+	VBROADCASTSS   4(R13), Y14
+	VFMADD231PS    Y14, Y13, Y4
+	VPBROADCASTD   2(AX)(CX*2), Y14
+	VPSHUFB        eighth<>+0(SB), Y14, Y14
+	VPAND          bit<>+0(SB), Y14, Y14
+	VPCMPEQB       bit<>+0(SB), Y14, Y14
+	VPAND          byte16<>+0(SB), Y14, Y14
+	VBROADCASTI128 6(AX)(CX*2), Y13
+	VPSRLVQ        Y2, Y13, Y13
+	VPAND          Y1, Y13, Y13
+	VPOR           Y14, Y13, Y13
+	VPMADDUBSW     Y12, Y13, Y13
+	VPMADDWD       Y0, Y13, Y13
+	VCVTDQ2PS      Y13, Y13
+	VBROADCASTSS   8(R13), Y14
+	VFMADD231PS    Y14, Y13, Y5
+	VPBROADCASTD   2(AX)(DX*1), Y14
+	VPSHUFB        eighth<>+0(SB), Y14, Y14
+	VPAND          bit<>+0(SB), Y14, Y14
+	VPCMPEQB       bit<>+0(SB), Y14, Y14
+	VPAND          byte16<>+0(SB), Y14, Y14
+	VBROADCASTI128 6(AX)(DX*1), Y13
+	VPSRLVQ        Y2, Y13, Y13
+	VPAND          Y1, Y13, Y13
+	VPOR           Y14, Y13, Y13
+	VPMADDUBSW     Y12, Y13, Y13
+	VPMADDWD       Y0, Y13, Y13
+	VCVTDQ2PS      Y13, Y13
+	VBROADCASTSS   12(R13), Y14
+	VFMADD231PS    Y14, Y13, Y6
+	VPBROADCASTD   2(AX)(CX*4), Y14
+	VPSHUFB        eighth<>+0(SB), Y14, Y14
+	VPAND          bit<>+0(SB), Y14, Y14
+	VPCMPEQB       bit<>+0(SB), Y14, Y14
+	VPAND          byte16<>+0(SB), Y14, Y14
+	VBROADCASTI128 6(AX)(CX*4), Y13
+	VPSRLVQ        Y2, Y13, Y13
+	VPAND          Y1, Y13, Y13
+	VPOR           Y14, Y13, Y13
+	VPMADDUBSW     Y12, Y13, Y13
+	VPMADDWD       Y0, Y13, Y13
+	VCVTDQ2PS      Y13, Y13
+	VBROADCASTSS   16(R13), Y14
+	VFMADD231PS    Y14, Y13, Y7
+	VPBROADCASTD   2(AX)(BX*1), Y14
+	VPSHUFB        eighth<>+0(SB), Y14, Y14
+	VPAND          bit<>+0(SB), Y14, Y14
+	VPCMPEQB       bit<>+0(SB), Y14, Y14
+	VPAND          byte16<>+0(SB), Y14, Y14
+	VBROADCASTI128 6(AX)(BX*1), Y13
+	VPSRLVQ        Y2, Y13, Y13
+	VPAND          Y1, Y13, Y13
+	VPOR           Y14, Y13, Y13
+	VPMADDUBSW     Y12, Y13, Y13
+	VPMADDWD       Y0, Y13, Y13
+	VCVTDQ2PS      Y13, Y13
+	VBROADCASTSS   20(R13), Y14
+	VFMADD231PS    Y14, Y13, Y8
+	VPBROADCASTD   2(AX)(DX*2), Y14
+	VPSHUFB        eighth<>+0(SB), Y14, Y14
+	VPAND          bit<>+0(SB), Y14, Y14
+	VPCMPEQB       bit<>+0(SB), Y14, Y14
+	VPAND          byte16<>+0(SB), Y14, Y14
+	VBROADCASTI128 6(AX)(DX*2), Y13
+	VPSRLVQ        Y2, Y13, Y13
+	VPAND          Y1, Y13, Y13
+	VPOR           Y14, Y13, Y13
+	VPMADDUBSW     Y12, Y13, Y13
+	VPMADDWD       Y0, Y13, Y13
+	VCVTDQ2PS      Y13, Y13
+	VBROADCASTSS   24(R13), Y14
+	VFMADD231PS    Y14, Y13, Y9
+	VPBROADCASTD   2(AX)(SI*1), Y14
+	VPSHUFB        eighth<>+0(SB), Y14, Y14
+	VPAND          bit<>+0(SB), Y14, Y14
+	VPCMPEQB       bit<>+0(SB), Y14, Y14
+	VPAND          byte16<>+0(SB), Y14, Y14
+	VBROADCASTI128 6(AX)(SI*1), Y13
+	VPSRLVQ        Y2, Y13, Y13
+	VPAND          Y1, Y13, Y13
+	VPOR           Y14, Y13, Y13
+	VPMADDUBSW     Y12, Y13, Y13
+	VPMADDWD       Y0, Y13, Y13
+	VCVTDQ2PS      Y13, Y13
+	VBROADCASTSS   28(R13), Y14
+	VFMADD231PS    Y14, Y13, Y10
+	ADDQ           $0x00000016, AX
+	ADDQ           $0x20, DI
+	ADDQ           $0x20, R13
+	DECQ           R11
+	JNZ            dotQ5_0AVX2_8_products
+	TESTQ          R10, R10
+	JNZ            dotQ5_0AVX2_8_chunk
+	VHADDPS        Y4, Y3, Y3
+	VHADDPS        Y6, Y5, Y4
+	VHADDPS        Y8, Y7, Y5
+	VHADDPS        Y10, Y9, Y6
+	VHADDPS        Y4, Y3, Y3
+	VHADDPS        Y6, Y5, Y4
+	VPERM2F128     $0x20, Y4, Y3, Y5
+	VPERM2F128     $0x31, Y4, Y3, Y3
+	VADDPS         Y3, Y5, Y5
+	VFNMADD231PS   f16<>+0(SB), Y11, Y5
+	MOVQ           520(SP), AX
+	VMOVUPS        Y5, (AX)
+	LEAQ           (CX)(CX*1), AX
+	SHLQ           $0x02, AX
+	ADDQ           AX, 512(SP)
+	ADDQ           $0x20, 520(SP)
+	SUBQ           $0x08, 528(SP)
+	JMP            dotQ5_0AVX2_8
+
+dotQ5_0AVX2_8_end:
+dotQ5_0AVX2_1:
+	CMPQ   528(SP), $0x01
+	JL     dotQ5_0AVX2_1_end
+	MOVQ   q_base+56(FP), DX
+	MOVQ   scales_base+80(FP), BX
+	MOVQ   sums_base+104(FP), SI
+	MOVQ   scales_len+88(FP), DI
+	MOVQ   512(SP), AX
+	LEAQ   (AX)(CX*8), R8
+	LEAQ   (R8)(CX*8), R8
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+
+dotQ5_0AVX2_1_chunk:
+	MOVQ    $0x00000010, R8
+	CMPQ    DI, R8
+	CMOVQLT DI, R8
+	SUBQ    R8, DI
+	IMUL3Q  $0x00000016, R8, R10
+	LEAQ    (SP), R9
+	MOVQ    R8, R11
+	SHLQ    $0x05, R11
+	ADDQ    R9, R11
+
+dotQ5_0AVX2_1_scales:
+	VPBROADCASTD (AX), Y5
+	VPSHUFB      even<>+0(SB), Y5, Y5
+	VPERMQ       $0xd8, Y5, Y5
+	VCVTPH2PS    X5, Y5
+	VBROADCASTSS (SI), Y6
+	VFMADD231PS  Y6, Y5, Y4
+	VBROADCASTSS (BX), Y6
+	VMULPS       Y5, Y6, Y6
+	VMOVUPS      Y6, (R9)
+	ADDQ         $0x00000016, AX
+	ADDQ         $0x04, BX
+	ADDQ         $0x04, SI
+	ADDQ         $0x20, R9
+	CMPQ         R9, R11
+	JL           dotQ5_0AVX2_1_scales
+	SUBQ         R10, AX
+	LEAQ         (SP), R9
+
+dotQ5_0AVX2_1_products:
+	VMOVDQU        (DX), Y5
+	VPBROADCASTD   2(AX), Y7
+	VPSHUFB        eighth<>+0(SB), Y7, Y7
+	VPAND          bit<>+0(SB), Y7, Y7
+	VPCMPEQB       bit<>+0(SB), Y7, Y7
+	VPAND          byte16<>+0(SB), Y7, Y7
+	VBROADCASTI128 6(AX), Y6
+	VPSRLVQ        Y2, Y6, Y6
+	VPAND          Y1, Y6, Y6
+	VPOR           Y7, Y6, Y6
+	VPMADDUBSW     Y5, Y6, Y6
+	VPMADDWD       Y0, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VBROADCASTSS   (R9), Y7
+	VFMADD231PS    Y7, Y6, Y3
+	ADDQ           $0x00000016, AX
+	ADDQ           $0x20, DX
+	ADDQ           $0x20, R9
+	DECQ           R8
+	JNZ            dotQ5_0AVX2_1_products
+	TESTQ          DI, DI
+	JNZ            dotQ5_0AVX2_1_chunk
+	VHADDPS        Y3, Y3, Y5
+	VHADDPS        Y3, Y3, Y6
+	VHADDPS        Y3, Y3, Y7
+	VHADDPS        Y3, Y3, Y3
+	VHADDPS        Y6, Y5, Y5
+	VHADDPS        Y3, Y7, Y3
+	VPERM2F128     $0x20, Y3, Y5, Y6
+	VPERM2F128     $0x31, Y3, Y5, Y3
+	VADDPS         Y3, Y6, Y6
+	VFNMADD231PS   f16<>+0(SB), Y4, Y6
+	MOVQ           520(SP), AX
+	VMOVSS         X6, (AX)
+	ADDQ           CX, 512(SP)
+	ADDQ           $0x04, 520(SP)
+	SUBQ           $0x01, 528(SP)
+	JMP            dotQ5_0AVX2_1
+
+dotQ5_0AVX2_1_end:
+	VZEROUPPER
+	RET
+
+// func dotQ5_1AVX2(dst []float32, w []byte, stride int, q []int8, scales []float32, sums []float32)
+// Requires: AVX, AVX2, CMOV, F16C, FMA3, MMX+
+TEXT ·dotQ5_1AVX2(SB), NOSPLIT, $536-128
+	MOVQ    stride+48(FP), CX
+	LEAQ    (CX)(CX*2), DX
+	LEAQ    (CX)(CX*4), BX
+	LEAQ    (BX)(CX*2), SI
+	MOVQ    w_base+24(FP), AX
+	MOVQ    AX, 512(SP)
+	MOVQ    dst_base+0(FP), AX
+	MOVQ    AX, 520(SP)
+	MOVQ    dst_len+8(FP), AX
+	MOVQ    AX, 528(SP)
+	VMOVDQU ones16<>+0(SB), Y0
+	VMOVDQU nibble<>+0(SB), Y1
+	VMOVDQU shift<>+0(SB), Y2
+	MOVQ    512(SP), AX
+	LEAQ    (AX)(CX*8), DI
+	LEAQ    (DI)(CX*8), DI
+
+dotQ5_1AVX2_prefetch:
+	PREFETCHT0 (AX)
+	ADDQ       $0x40, AX
+	CMPQ       AX, DI
+	JL         dotQ5_1AVX2_prefetch
+
+dotQ5_1AVX2_8:
+	CMPQ   528(SP), $0x08
+	JL     dotQ5_1AVX2_8_end
+	MOVQ   q_base+56(FP), DI
+	MOVQ   scales_base+80(FP), R8
+	MOVQ   sums_base+104(FP), R9
+	MOVQ   scales_len+88(FP), R10
+	MOVQ   512(SP), AX
+	LEAQ   (AX)(CX*8), R12
+	LEAQ   (R12)(CX*8), R12
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	VXORPS Y8, Y8, Y8
+	VXORPS Y9, Y9, Y9
+	VXORPS Y10, Y10, Y10
+	VXORPS Y11, Y11, Y11
+
+dotQ5_1AVX2_8_chunk:
+	MOVQ    $0x00000010, R11
+	CMPQ    R10, R11
+	CMOVQLT R10, R11
+	SUBQ    R11, R10
+	IMUL3Q  $0x00000018, R11, R14
+	LEAQ    (SP), R13
+	MOVQ    R11, R15
+	SHLQ    $0x05, R15
+	ADDQ    R13, R15
+
+dotQ5_1AVX2_8_scales:
+	VPBROADCASTD (AX), Y12
+	VPBROADCASTD (AX)(CX*1), Y13
+	VPBLENDD     $0x02, Y13, Y12, Y12
+	VPBROADCASTD (AX)(CX*2), Y13
+	VPBLENDD     $0x04, Y13, Y12, Y12
+	VPBROADCASTD (AX)(DX*1), Y13
+	VPBLENDD     $0x08, Y13, Y12, Y12
+	VPBROADCASTD (AX)(CX*4), Y13
+	VPBLENDD     $0x10, Y13, Y12, Y12
+	VPBROADCASTD (AX)(BX*1), Y13
+	VPBLENDD     $0x20, Y13, Y12, Y12
+	VPBROADCASTD (AX)(DX*2), Y13
+	VPBLENDD     $0x40, Y13, Y12, Y12
+	VPBROADCASTD (AX)(SI*1), Y13
+	VPBLENDD     $0x80, Y13, Y12, Y12
+	VPSHUFB      even<>+0(SB), Y12, Y12
+	VPERMQ       $0xd8, Y12, Y12
+	VCVTPH2PS    X12, Y13
+	VEXTRACTI128 $0x01, Y12, X12
+	VCVTPH2PS    X12, Y12
+	VBROADCASTSS (R9), Y14
+	VFMADD231PS  Y14, Y12, Y11
+	VBROADCASTSS (R8), Y12
+	VMULPS       Y13, Y12, Y12
+	VMOVUPS      Y12, (R13)
+	ADDQ         $0x00000018, AX
+	ADDQ         $0x04, R8
+	ADDQ         $0x04, R9
+	ADDQ         $0x20, R13
+	CMPQ         R13, R15
+	JL           dotQ5_1AVX2_8_scales
+	SUBQ         R14, AX
+	LEAQ         (SP), R13
+
+dotQ5_1AVX2_8_products:
+	PREFETCHT0     (R12)
+	PREFETCHT0     64(R12)
+	PREFETCHT0     128(R12)
+	ADDQ           $0x000000c0, R12
+	VMOVDQU        (DI), Y12
+	VPBROADCASTD   4(AX), Y14
+	VPSHUFB        eighth<>+0(SB), Y14, Y14
+	VPAND          bit<>+0(SB), Y14, Y14
+	VPCMPEQB       bit<>+0(SB), Y14, Y14
+	VPAND          byte16<>+0(SB), Y14, Y14
+	VBROADCASTI128 8(AX), Y13
+	VPSRLVQ        Y2, Y13, Y13
+	VPAND          Y1, Y13, Y13
+	VPOR           Y14, Y13, Y13
+	VPMADDUBSW     Y12, Y13, Y13
+	VPMADDWD       Y0, Y13, Y13
+	VCVTDQ2PS      Y13, Y13
+	VBROADCASTSS   (R13), Y14
+	VFMADD231PS    Y14, Y13, Y3
+	VPBROADCASTD   4(AX)(CX*1), Y14
+	VPSHUFB        eighth<>+0(SB), Y14, Y14
+	VPAND          bit<>+0(SB), Y14, Y14
+	VPCMPEQB       bit<>+0(SB), Y14, Y14
+	VPAND          byte16<>+0(SB), Y14, Y14
+	VBROADCASTI128 8(AX)(CX*1), Y13
+	VPSRLVQ        Y2, Y13, Y13
+	VPAND          Y1, Y13, Y13
+	VPOR           Y14, Y13, Y13
+	VPMADDUBSW     Y12, Y13, Y13
+	VPMADDWD       Y0, Y13, Y13
+	VCVTDQ2PS      Y13, Y13
+	VBROADCASTSS   4(R13), Y14
+	VFMADD231PS    Y14, Y13, Y4
+	VPBROADCASTD   4(AX)(CX*2), Y14
+	VPSHUFB        eighth<>+0(SB), Y14, Y14
+	VPAND          bit<>+0(SB), Y14, Y14
+	VPCMPEQB       bit<>+0(SB), Y14, Y14
+	VPAND          byte16<>+0(SB), Y14, Y14
+	VBROADCASTI128 8(AX)(CX*2), Y13
+	VPSRLVQ        Y2, Y13, Y13
+	VPAND          Y1, Y13, Y13
+	VPOR           Y14, Y13, Y13
+	VPMADDUBSW     Y12, Y13, Y13
+	VPMADDWD       Y0, Y13, Y13
+	VCVTDQ2PS      Y13, Y13
+	VBROADCASTSS   8(R13), Y14
+	VFMADD231PS    Y14, Y13, Y5
+	VPBROADCASTD   4(AX)(DX*1), Y14
+	VPSHUFB        eighth<>+0(SB), Y14, Y14
+	VPAND          bit<>+0(SB), Y14, Y14
+	VPCMPEQB       bit<>+0(SB), Y14, Y14
+	VPAND          byte16<>+0(SB), Y14, Y14
+	VBROADCASTI128 8(AX)(DX*1), Y13
+	VPSRLVQ        Y2, Y13, Y13
+	VPAND          Y1, Y13, Y13
+	VPOR           Y14, Y13, Y13
+	VPMADDUBSW     Y12, Y13, Y13
+	VPMADDWD       Y0, Y13, Y13
+	VCVTDQ2PS      Y13, Y13
+	VBROADCASTSS   12(R13), Y14
+	VFMADD231PS    Y14, Y13, Y6
+	VPBROADCASTD   4(AX)(CX*4), Y14
+	VPSHUFB        eighth<>+0(SB), Y14, Y14
+	VPAND          bit<>+0(SB), Y14, Y14
+	VPCMPEQB       bit<>+0(SB), Y14, Y14
+	VPAND          byte16<>+0(SB), Y14, Y14
+	VBROADCASTI128 8(AX)(CX*4), Y13
+	VPSRLVQ        Y2, Y13, Y13
+	VPAND          Y1, Y13, Y13
+	VPOR           Y14, Y13, Y13
+	VPMADDUBSW     Y12, Y13, Y13
+	VPMADDWD       Y0, Y13, Y13
+	VCVTDQ2PS      Y13, Y13
+	VBROADCASTSS   16(R13), Y14
+	VFMADD231PS    Y14, Y13, Y7
+	VPBROADCASTD   4(AX)(BX*1), Y14
+	VPSHUFB        eighth<>+0(SB), Y14, Y14
+	VPAND          bit<>+0(SB), Y14, Y14
+	VPCMPEQB       bit<>+0(SB), Y14, Y14
+	VPAND          byte16<>+0(SB), Y14, Y14
+	VBROADCASTI128 8(AX)(BX*1), Y13
+	VPSRLVQ        Y2, Y13, Y13
+	VPAND          Y1, Y13, Y13
+	VPOR           Y14, Y13, Y13
+	VPMADDUBSW     Y12, Y13, Y13
+	VPMADDWD       Y0, Y13, Y13
+	VCVTDQ2PS      Y13, Y13
+	VBROADCASTSS   20(R13), Y14
+	VFMADD231PS    Y14, Y13, Y8
+	VPBROADCASTD   4(AX)(DX*2), Y14
+	VPSHUFB        eighth<>+0(SB), Y14, Y14
+	VPAND          bit<>+0(SB), Y14, Y14
+	VPCMPEQB       bit<>+0(SB), Y14, Y14
+	VPAND          byte16<>+0(SB), Y14, Y14
+	VBROADCASTI128 8(AX)(DX*2), Y13
+	VPSRLVQ        Y2, Y13, Y13
+	VPAND          Y1, Y13, Y13
+	VPOR           Y14, Y13, Y13
+	VPMADDUBSW     Y12, Y13, Y13
+	VPMADDWD       Y0, Y13, Y13
+	VCVTDQ2PS      Y13, Y13
+	VBROADCASTSS   24(R13), Y14
+	VFMADD231PS    Y14, Y13, Y9
+	VPBROADCASTD   4(AX)(SI*1), Y14
+	VPSHUFB        eighth<>+0(SB), Y14, Y14
+	VPAND          bit<>+0(SB), Y14, Y14
+	VPCMPEQB       bit<>+0(SB), Y14, Y14
+	VPAND          byte16<>+0(SB), Y14, Y14
+	VBROADCASTI128 8(AX)(SI*1), Y13
+	VPSRLVQ        Y2, Y13, Y13
+	VPAND          Y1, Y13, Y13
+	VPOR           Y14, Y13, Y13
+	VPMADDUBSW     Y12, Y13, Y13
+	VPMADDWD       Y0, Y13, Y13
+	VCVTDQ2PS      Y13, Y13
+	VBROADCASTSS   28(R13), Y14
+	VFMADD231PS    Y14, Y13, Y10
+	ADDQ           $0x00000018, AX
+	ADDQ           $0x20, DI
+	ADDQ           $0x20, R13
+	DECQ           R11
+	JNZ            dotQ5_1AVX2_8_products
+	TESTQ          R10, R10
+	JNZ            dotQ5_1AVX2_8_chunk
+	VHADDPS        Y4, Y3, Y3
+	VHADDPS        Y6, Y5, Y4
+	VHADDPS        Y8, Y7, Y5
+	VHADDPS        Y10, Y9, Y6
+	VHADDPS        Y4, Y3, Y3
+	VHADDPS        Y6, Y5, Y4
+	VPERM2F128     $0x20, Y4, Y3, Y5
+	VPERM2F128     $0x31, Y4, Y3, Y3
+	VADDPS         Y3, Y5, Y5
+	VADDPS         Y11, Y5, Y5
+	MOVQ           520(SP), AX
+	VMOVUPS        Y5, (AX)
+	LEAQ           (CX)(CX*1), AX
+	SHLQ           $0x02, AX
+	ADDQ           AX, 512(SP)
+	ADDQ           $0x20, 520(SP)
+	SUBQ           $0x08, 528(SP)
+	JMP            dotQ5_1AVX2_8
+
+dotQ5_1AVX2_8_end:
+dotQ5_1AVX2_1:
+	CMPQ   528(SP), $0x01
+	JL     dotQ5_1AVX2_1_end
+	MOVQ   q_base+56(FP), DX
+	MOVQ   scales_base+80(FP), BX
+	MOVQ   sums_base+104(FP), SI
+	MOVQ   scales_len+88(FP), DI
+	MOVQ   512(SP), AX
+	LEAQ   (AX)(CX*8), R8
+	LEAQ   (R8)(CX*8), R8
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+
+dotQ5_1AVX2_1_chunk:
+	MOVQ    $0x00000010, R8
+	CMPQ    DI, R8
+	CMOVQLT DI, R8
+	SUBQ    R8, DI
+	IMUL3Q  $0x00000018, R8, R10
+	LEAQ    (SP), R9
+	MOVQ    R8, R11
+	SHLQ    $0x05, R11
+	ADDQ    R9, R11
+
+dotQ5_1AVX2_1_scales:
+	VPBROADCASTD (AX), Y5
+	VPSHUFB      even<>+0(SB), Y5, Y5
+	VPERMQ       $0xd8, Y5, Y5
+	VCVTPH2PS    X5, Y6
+	VEXTRACTI128 $0x01, Y5, X5
+	VCVTPH2PS    X5, Y5
+	VBROADCASTSS (SI), Y7
+	VFMADD231PS  Y7, Y5, Y4
+	VBROADCASTSS (BX), Y5
+	VMULPS       Y6, Y5, Y5
+	VMOVUPS      Y5, (R9)
+	ADDQ         $0x00000018, AX
+	ADDQ         $0x04, BX
+	ADDQ         $0x04, SI
+	ADDQ         $0x20, R9
+	CMPQ         R9, R11
+	JL           dotQ5_1AVX2_1_scales
+	SUBQ         R10, AX
+	LEAQ         (SP), R9
+
+dotQ5_1AVX2_1_products:
+	VMOVDQU        (DX), Y5
+	VPBROADCASTD   4(AX), Y7
+	VPSHUFB        eighth<>+0(SB), Y7, Y7
+	VPAND          bit<>+0(SB), Y7, Y7
+	VPCMPEQB       bit<>+0(SB), Y7, Y7
+	VPAND          byte16<>+0(SB), Y7, Y7
+	VBROADCASTI128 8(AX), Y6
+	VPSRLVQ        Y2, Y6, Y6
+	VPAND          Y1, Y6, Y6
+	VPOR           Y7, Y6, Y6
+	VPMADDUBSW     Y5, Y6, Y6
+	VPMADDWD       Y0, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VBROADCASTSS   (R9), Y7
+	VFMADD231PS    Y7, Y6, Y3
+	ADDQ           $0x00000018, AX
+	ADDQ           $0x20, DX
+	ADDQ           $0x20, R9
+	DECQ           R8
+	JNZ            dotQ5_1AVX2_1_products
+	TESTQ          DI, DI
+	JNZ            dotQ5_1AVX2_1_chunk
+	VHADDPS        Y3, Y3, Y5
+	VHADDPS        Y3, Y3, Y6
+	VHADDPS        Y3, Y3, Y7
+	VHADDPS        Y3, Y3, Y3
+	VHADDPS        Y6, Y5, Y5
+	VHADDPS        Y3, Y7, Y3
+	VPERM2F128     $0x20, Y3, Y5, Y6
+	VPERM2F128     $0x31, Y3, Y5, Y3
+	VADDPS         Y3, Y6, Y6
+	VADDPS         Y4, Y6, Y6
+	MOVQ           520(SP), AX
+	VMOVSS         X6, (AX)
+	ADDQ           CX, 512(SP)
+	ADDQ           $0x04, 520(SP)
+	SUBQ           $0x01, 528(SP)
+	JMP            dotQ5_1AVX2_1
+
+dotQ5_1AVX2_1_end:
 	VZEROUPPER
 	RET
 
@@ -1485,6 +2163,114 @@ done:
 	VZEROUPPER
 	RET
 
+// func dequantQ5_0AVX2(dst []float32, blocks []byte)
+// Requires: AVX, AVX2, F16C
+TEXT ·dequantQ5_0AVX2(SB), NOSPLIT, $0-48
+	MOVQ dst_base+0(FP), AX
+	MOVQ dst_len+8(FP), CX
+	MOVQ blocks_base+24(FP), DX
+
+block:
+	SUBQ           $0x00000020, CX
+	JL             done
+	VPBROADCASTW   (DX), X0
+	VCVTPH2PS      X0, Y0
+	VPBROADCASTD   2(DX), Y3
+	VPSHUFB        eighth<>+0(SB), Y3, Y3
+	VPAND          bit<>+0(SB), Y3, Y3
+	VPCMPEQB       bit<>+0(SB), Y3, Y3
+	VPAND          byte16<>+0(SB), Y3, Y3
+	VBROADCASTI128 6(DX), Y1
+	VMOVDQU        shift<>+0(SB), Y2
+	VPSRLVQ        Y2, Y1, Y1
+	VPAND          nibble<>+0(SB), Y1, Y1
+	VPOR           Y3, Y1, Y1
+	VEXTRACTI128   $0x01, Y1, X2
+	VPMOVZXBD      X1, Y3
+	VPSRLDQ        $0x08, X1, X1
+	VPSUBD         sixteen<>+0(SB), Y3, Y3
+	VCVTDQ2PS      Y3, Y3
+	VMULPS         Y0, Y3, Y3
+	VMOVUPS        Y3, (AX)
+	VPMOVZXBD      X1, Y1
+	VPSUBD         sixteen<>+0(SB), Y1, Y1
+	VCVTDQ2PS      Y1, Y1
+	VMULPS         Y0, Y1, Y1
+	VMOVUPS        Y1, 32(AX)
+	VPMOVZXBD      X2, Y1
+	VPSRLDQ        $0x08, X2, X2
+	VPSUBD         sixteen<>+0(SB), Y1, Y1
+	VCVTDQ2PS      Y1, Y1
+	VMULPS         Y0, Y1, Y1
+	VMOVUPS        Y1, 64(AX)
+	VPMOVZXBD      X2, Y1
+	VPSUBD         sixteen<>+0(SB), Y1, Y1
+	VCVTDQ2PS      Y1, Y1
+	VMULPS         Y0, Y1, Y1
+	VMOVUPS        Y1, 96(AX)
+	ADDQ           $0x00000016, DX
+	ADDQ           $0x00000080, AX
+	JMP            block
+
+done:
+	VZEROUPPER
+	RET
+
+// func dequantQ5_1AVX2(dst []float32, blocks []byte)
+// Requires: AVX, AVX2, F16C
+TEXT ·dequantQ5_1AVX2(SB), NOSPLIT, $0-48
+	MOVQ dst_base+0(FP), AX
+	MOVQ dst_len+8(FP), CX
+	MOVQ blocks_base+24(FP), DX
+
+block:
+	SUBQ           $0x00000020, CX
+	JL             done
+	VPBROADCASTW   (DX), X0
+	VCVTPH2PS      X0, Y0
+	VPBROADCASTW   2(DX), X1
+	VCVTPH2PS      X1, Y1
+	VPBROADCASTD   4(DX), Y4
+	VPSHUFB        eighth<>+0(SB), Y4, Y4
+	VPAND          bit<>+0(SB), Y4, Y4
+	VPCMPEQB       bit<>+0(SB), Y4, Y4
+	VPAND          byte16<>+0(SB), Y4, Y4
+	VBROADCASTI128 8(DX), Y2
+	VMOVDQU        shift<>+0(SB), Y3
+	VPSRLVQ        Y3, Y2, Y2
+	VPAND          nibble<>+0(SB), Y2, Y2
+	VPOR           Y4, Y2, Y2
+	VEXTRACTI128   $0x01, Y2, X3
+	VPMOVZXBD      X2, Y4
+	VPSRLDQ        $0x08, X2, X2
+	VCVTDQ2PS      Y4, Y4
+	VMULPS         Y0, Y4, Y4
+	VADDPS         Y1, Y4, Y4
+	VMOVUPS        Y4, (AX)
+	VPMOVZXBD      X2, Y2
+	VCVTDQ2PS      Y2, Y2
+	VMULPS         Y0, Y2, Y2
+	VADDPS         Y1, Y2, Y2
+	VMOVUPS        Y2, 32(AX)
+	VPMOVZXBD      X3, Y2
+	VPSRLDQ        $0x08, X3, X3
+	VCVTDQ2PS      Y2, Y2
+	VMULPS         Y0, Y2, Y2
+	VADDPS         Y1, Y2, Y2
+	VMOVUPS        Y2, 64(AX)
+	VPMOVZXBD      X3, Y2
+	VCVTDQ2PS      Y2, Y2
+	VMULPS         Y0, Y2, Y2
+	VADDPS         Y1, Y2, Y2
+	VMOVUPS        Y2, 96(AX)
+	ADDQ           $0x00000018, DX
+	ADDQ           $0x00000080, AX
+	JMP            block
+
+done:
+	VZEROUPPER
+	RET
+
 // func dequantQ4_KAVX2(dst []float32, blocks []byte)
 // Requires: AVX, AVX2, F16C
 TEXT ·dequantQ4_KAVX2(SB), NOSPLIT, $64-48
@@ -1530,213 +2316,521 @@ block:
 	VMOVUPS      Y0, 32(SP)
 	VBROADCASTSS (SP), Y2
 	VBROADCASTSS 32(SP), Y0
-	VPMOVZXBD    16(DX), Y1
+	VMOVDQU      16(DX), Y1
 	VPAND        nibble<>+0(SB), Y1, Y1
-	VCVTDQ2PS    Y1, Y1
-	VMULPS       Y2, Y1, Y1
-	VSUBPS       Y0, Y1, Y1
-	VMOVUPS      Y1, (AX)
-	VPMOVZXBD    24(DX), Y1
-	VPAND        nibble<>+0(SB), Y1, Y1
+	VEXTRACTI128 $0x01, Y1, X3
+	VPMOVZXBD    X1, Y4
+	VPSRLDQ      $0x08, X1, X1
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y2, Y4, Y4
+	VSUBPS       Y0, Y4, Y4
+	VMOVUPS      Y4, (AX)
+	VPMOVZXBD    X1, Y1
 	VCVTDQ2PS    Y1, Y1
 	VMULPS       Y2, Y1, Y1
 	VSUBPS       Y0, Y1, Y1
 	VMOVUPS      Y1, 32(AX)
-	VPMOVZXBD    32(DX), Y1
-	VPAND        nibble<>+0(SB), Y1, Y1
+	VPMOVZXBD    X3, Y1
+	VPSRLDQ      $0x08, X3, X3
 	VCVTDQ2PS    Y1, Y1
 	VMULPS       Y2, Y1, Y1
 	VSUBPS       Y0, Y1, Y1
 	VMOVUPS      Y1, 64(AX)
-	VPMOVZXBD    40(DX), Y1
-	VPAND        nibble<>+0(SB), Y1, Y1
+	VPMOVZXBD    X3, Y1
 	VCVTDQ2PS    Y1, Y1
 	VMULPS       Y2, Y1, Y1
 	VSUBPS       Y0, Y1, Y1
 	VMOVUPS      Y1, 96(AX)
 	VBROADCASTSS 4(SP), Y2
 	VBROADCASTSS 36(SP), Y0
-	VPMOVZXBD    16(DX), Y1
-	VPSRLD       $0x04, Y1, Y1
-	VCVTDQ2PS    Y1, Y1
-	VMULPS       Y2, Y1, Y1
-	VSUBPS       Y0, Y1, Y1
-	VMOVUPS      Y1, 128(AX)
-	VPMOVZXBD    24(DX), Y1
-	VPSRLD       $0x04, Y1, Y1
+	VMOVDQU      16(DX), Y1
+	VPSRLW       $0x04, Y1, Y1
+	VPAND        nibble<>+0(SB), Y1, Y1
+	VEXTRACTI128 $0x01, Y1, X3
+	VPMOVZXBD    X1, Y4
+	VPSRLDQ      $0x08, X1, X1
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y2, Y4, Y4
+	VSUBPS       Y0, Y4, Y4
+	VMOVUPS      Y4, 128(AX)
+	VPMOVZXBD    X1, Y1
 	VCVTDQ2PS    Y1, Y1
 	VMULPS       Y2, Y1, Y1
 	VSUBPS       Y0, Y1, Y1
 	VMOVUPS      Y1, 160(AX)
-	VPMOVZXBD    32(DX), Y1
-	VPSRLD       $0x04, Y1, Y1
+	VPMOVZXBD    X3, Y1
+	VPSRLDQ      $0x08, X3, X3
 	VCVTDQ2PS    Y1, Y1
 	VMULPS       Y2, Y1, Y1
 	VSUBPS       Y0, Y1, Y1
 	VMOVUPS      Y1, 192(AX)
-	VPMOVZXBD    40(DX), Y1
-	VPSRLD       $0x04, Y1, Y1
+	VPMOVZXBD    X3, Y1
 	VCVTDQ2PS    Y1, Y1
 	VMULPS       Y2, Y1, Y1
 	VSUBPS       Y0, Y1, Y1
 	VMOVUPS      Y1, 224(AX)
 	VBROADCASTSS 8(SP), Y2
 	VBROADCASTSS 40(SP), Y0
-	VPMOVZXBD    48(DX), Y1
+	VMOVDQU      48(DX), Y1
 	VPAND        nibble<>+0(SB), Y1, Y1
-	VCVTDQ2PS    Y1, Y1
-	VMULPS       Y2, Y1, Y1
-	VSUBPS       Y0, Y1, Y1
-	VMOVUPS      Y1, 256(AX)
-	VPMOVZXBD    56(DX), Y1
-	VPAND        nibble<>+0(SB), Y1, Y1
+	VEXTRACTI128 $0x01, Y1, X3
+	VPMOVZXBD    X1, Y4
+	VPSRLDQ      $0x08, X1, X1
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y2, Y4, Y4
+	VSUBPS       Y0, Y4, Y4
+	VMOVUPS      Y4, 256(AX)
+	VPMOVZXBD    X1, Y1
 	VCVTDQ2PS    Y1, Y1
 	VMULPS       Y2, Y1, Y1
 	VSUBPS       Y0, Y1, Y1
 	VMOVUPS      Y1, 288(AX)
-	VPMOVZXBD    64(DX), Y1
-	VPAND        nibble<>+0(SB), Y1, Y1
+	VPMOVZXBD    X3, Y1
+	VPSRLDQ      $0x08, X3, X3
 	VCVTDQ2PS    Y1, Y1
 	VMULPS       Y2, Y1, Y1
 	VSUBPS       Y0, Y1, Y1
 	VMOVUPS      Y1, 320(AX)
-	VPMOVZXBD    72(DX), Y1
-	VPAND        nibble<>+0(SB), Y1, Y1
+	VPMOVZXBD    X3, Y1
 	VCVTDQ2PS    Y1, Y1
 	VMULPS       Y2, Y1, Y1
 	VSUBPS       Y0, Y1, Y1
 	VMOVUPS      Y1, 352(AX)
 	VBROADCASTSS 12(SP), Y2
 	VBROADCASTSS 44(SP), Y0
-	VPMOVZXBD    48(DX), Y1
-	VPSRLD       $0x04, Y1, Y1
-	VCVTDQ2PS    Y1, Y1
-	VMULPS       Y2, Y1, Y1
-	VSUBPS       Y0, Y1, Y1
-	VMOVUPS      Y1, 384(AX)
-	VPMOVZXBD    56(DX), Y1
-	VPSRLD       $0x04, Y1, Y1
+	VMOVDQU      48(DX), Y1
+	VPSRLW       $0x04, Y1, Y1
+	VPAND        nibble<>+0(SB), Y1, Y1
+	VEXTRACTI128 $0x01, Y1, X3
+	VPMOVZXBD    X1, Y4
+	VPSRLDQ      $0x08, X1, X1
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y2, Y4, Y4
+	VSUBPS       Y0, Y4, Y4
+	VMOVUPS      Y4, 384(AX)
+	VPMOVZXBD    X1, Y1
 	VCVTDQ2PS    Y1, Y1
 	VMULPS       Y2, Y1, Y1
 	VSUBPS       Y0, Y1, Y1
 	VMOVUPS      Y1, 416(AX)
-	VPMOVZXBD    64(DX), Y1
-	VPSRLD       $0x04, Y1, Y1
+	VPMOVZXBD    X3, Y1
+	VPSRLDQ      $0x08, X3, X3
 	VCVTDQ2PS    Y1, Y1
 	VMULPS       Y2, Y1, Y1
 	VSUBPS       Y0, Y1, Y1
 	VMOVUPS      Y1, 448(AX)
-	VPMOVZXBD    72(DX), Y1
-	VPSRLD       $0x04, Y1, Y1
+	VPMOVZXBD    X3, Y1
 	VCVTDQ2PS    Y1, Y1
 	VMULPS       Y2, Y1, Y1
 	VSUBPS       Y0, Y1, Y1
 	VMOVUPS      Y1, 480(AX)
 	VBROADCASTSS 16(SP), Y2
 	VBROADCASTSS 48(SP), Y0
-	VPMOVZXBD    80(DX), Y1
+	VMOVDQU      80(DX), Y1
 	VPAND        nibble<>+0(SB), Y1, Y1
-	VCVTDQ2PS    Y1, Y1
-	VMULPS       Y2, Y1, Y1
-	VSUBPS       Y0, Y1, Y1
-	VMOVUPS      Y1, 512(AX)
-	VPMOVZXBD    88(DX), Y1
-	VPAND        nibble<>+0(SB), Y1, Y1
+	VEXTRACTI128 $0x01, Y1, X3
+	VPMOVZXBD    X1, Y4
+	VPSRLDQ      $0x08, X1, X1
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y2, Y4, Y4
+	VSUBPS       Y0, Y4, Y4
+	VMOVUPS      Y4, 512(AX)
+	VPMOVZXBD    X1, Y1
 	VCVTDQ2PS    Y1, Y1
 	VMULPS       Y2, Y1, Y1
 	VSUBPS       Y0, Y1, Y1
 	VMOVUPS      Y1, 544(AX)
-	VPMOVZXBD    96(DX), Y1
-	VPAND        nibble<>+0(SB), Y1, Y1
+	VPMOVZXBD    X3, Y1
+	VPSRLDQ      $0x08, X3, X3
 	VCVTDQ2PS    Y1, Y1
 	VMULPS       Y2, Y1, Y1
 	VSUBPS       Y0, Y1, Y1
 	VMOVUPS      Y1, 576(AX)
-	VPMOVZXBD    104(DX), Y1
-	VPAND        nibble<>+0(SB), Y1, Y1
+	VPMOVZXBD    X3, Y1
 	VCVTDQ2PS    Y1, Y1
 	VMULPS       Y2, Y1, Y1
 	VSUBPS       Y0, Y1, Y1
 	VMOVUPS      Y1, 608(AX)
 	VBROADCASTSS 20(SP), Y2
 	VBROADCASTSS 52(SP), Y0
-	VPMOVZXBD    80(DX), Y1
-	VPSRLD       $0x04, Y1, Y1
-	VCVTDQ2PS    Y1, Y1
-	VMULPS       Y2, Y1, Y1
-	VSUBPS       Y0, Y1, Y1
-	VMOVUPS      Y1, 640(AX)
-	VPMOVZXBD    88(DX), Y1
-	VPSRLD       $0x04, Y1, Y1
+	VMOVDQU      80(DX), Y1
+	VPSRLW       $0x04, Y1, Y1
+	VPAND        nibble<>+0(SB), Y1, Y1
+	VEXTRACTI128 $0x01, Y1, X3
+	VPMOVZXBD    X1, Y4
+	VPSRLDQ      $0x08, X1, X1
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y2, Y4, Y4
+	VSUBPS       Y0, Y4, Y4
+	VMOVUPS      Y4, 640(AX)
+	VPMOVZXBD    X1, Y1
 	VCVTDQ2PS    Y1, Y1
 	VMULPS       Y2, Y1, Y1
 	VSUBPS       Y0, Y1, Y1
 	VMOVUPS      Y1, 672(AX)
-	VPMOVZXBD    96(DX), Y1
-	VPSRLD       $0x04, Y1, Y1
+	VPMOVZXBD    X3, Y1
+	VPSRLDQ      $0x08, X3, X3
 	VCVTDQ2PS    Y1, Y1
 	VMULPS       Y2, Y1, Y1
 	VSUBPS       Y0, Y1, Y1
 	VMOVUPS      Y1, 704(AX)
-	VPMOVZXBD    104(DX), Y1
-	VPSRLD       $0x04, Y1, Y1
+	VPMOVZXBD    X3, Y1
 	VCVTDQ2PS    Y1, Y1
 	VMULPS       Y2, Y1, Y1
 	VSUBPS       Y0, Y1, Y1
 	VMOVUPS      Y1, 736(AX)
 	VBROADCASTSS 24(SP), Y2
 	VBROADCASTSS 56(SP), Y0
-	VPMOVZXBD    112(DX), Y1
+	VMOVDQU      112(DX), Y1
 	VPAND        nibble<>+0(SB), Y1, Y1
-	VCVTDQ2PS    Y1, Y1
-	VMULPS       Y2, Y1, Y1
-	VSUBPS       Y0, Y1, Y1
-	VMOVUPS      Y1, 768(AX)
-	VPMOVZXBD    120(DX), Y1
-	VPAND        nibble<>+0(SB), Y1, Y1
+	VEXTRACTI128 $0x01, Y1, X3
+	VPMOVZXBD    X1, Y4
+	VPSRLDQ      $0x08, X1, X1
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y2, Y4, Y4
+	VSUBPS       Y0, Y4, Y4
+	VMOVUPS      Y4, 768(AX)
+	VPMOVZXBD    X1, Y1
 	VCVTDQ2PS    Y1, Y1
 	VMULPS       Y2, Y1, Y1
 	VSUBPS       Y0, Y1, Y1
 	VMOVUPS      Y1, 800(AX)
-	VPMOVZXBD    128(DX), Y1
-	VPAND        nibble<>+0(SB), Y1, Y1
+	VPMOVZXBD    X3, Y1
+	VPSRLDQ      $0x08, X3, X3
 	VCVTDQ2PS    Y1, Y1
 	VMULPS       Y2, Y1, Y1
 	VSUBPS       Y0, Y1, Y1
 	VMOVUPS      Y1, 832(AX)
-	VPMOVZXBD    136(DX), Y1
-	VPAND        nibble<>+0(SB), Y1, Y1
+	VPMOVZXBD    X3, Y1
 	VCVTDQ2PS    Y1, Y1
 	VMULPS       Y2, Y1, Y1
 	VSUBPS       Y0, Y1, Y1
 	VMOVUPS      Y1, 864(AX)
 	VBROADCASTSS 28(SP), Y2
 	VBROADCASTSS 60(SP), Y0
-	VPMOVZXBD    112(DX), Y1
-	VPSRLD       $0x04, Y1, Y1
-	VCVTDQ2PS    Y1, Y1
-	VMULPS       Y2, Y1, Y1
-	VSUBPS       Y0, Y1, Y1
-	VMOVUPS      Y1, 896(AX)
-	VPMOVZXBD    120(DX), Y1
-	VPSRLD       $0x04, Y1, Y1
+	VMOVDQU      112(DX), Y1
+	VPSRLW       $0x04, Y1, Y1
+	VPAND        nibble<>+0(SB), Y1, Y1
+	VEXTRACTI128 $0x01, Y1, X3
+	VPMOVZXBD    X1, Y4
+	VPSRLDQ      $0x08, X1, X1
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y2, Y4, Y4
+	VSUBPS       Y0, Y4, Y4
+	VMOVUPS      Y4, 896(AX)
+	VPMOVZXBD    X1, Y1
 	VCVTDQ2PS    Y1, Y1
 	VMULPS       Y2, Y1, Y1
 	VSUBPS       Y0, Y1, Y1
 	VMOVUPS      Y1, 928(AX)
-	VPMOVZXBD    128(DX), Y1
-	VPSRLD       $0x04, Y1, Y1
+	VPMOVZXBD    X3, Y1
+	VPSRLDQ      $0x08, X3, X3
 	VCVTDQ2PS    Y1, Y1
 	VMULPS       Y2, Y1, Y1
 	VSUBPS       Y0, Y1, Y1
 	VMOVUPS      Y1, 960(AX)
-	VPMOVZXBD    136(DX), Y1
-	VPSRLD       $0x04, Y1, Y1
+	VPMOVZXBD    X3, Y1
 	VCVTDQ2PS    Y1, Y1
 	VMULPS       Y2, Y1, Y1
 	VSUBPS       Y0, Y1, Y1
 	VMOVUPS      Y1, 992(AX)
 	ADDQ         $0x00000090, DX
+	ADDQ         $0x00000400, AX
+	JMP          block
+
+done:
+	VZEROUPPER
+	RET
+
+// func dequantQ5_KAVX2(dst []float32, blocks []byte)
+// Requires: AVX, AVX2, F16C
+TEXT ·dequantQ5_KAVX2(SB), NOSPLIT, $64-48
+	MOVQ dst_base+0(FP), AX
+	MOVQ dst_len+8(FP), CX
+	MOVQ blocks_base+24(FP), DX
+
+block:
+	SUBQ         $0x00000100, CX
+	JL           done
+	VPBROADCASTW (DX), X0
+	VCVTPH2PS    X0, Y0
+	VPBROADCASTW 2(DX), X1
+	VCVTPH2PS    X1, Y1
+	MOVL         4(DX), BX
+	MOVL         8(DX), SI
+	MOVL         12(DX), DI
+	MOVL         DI, R9
+	ANDL         $0x0f0f0f0f, R9
+	MOVL         BX, R8
+	SHRL         $0x02, R8
+	ANDL         $0x30303030, R8
+	ORL          R8, R9
+	ANDL         $0x3f3f3f3f, BX
+	VMOVD        BX, X2
+	VPINSRD      $0x01, R9, X2, X2
+	SHRL         $0x04, DI
+	ANDL         $0x0f0f0f0f, DI
+	MOVL         SI, R8
+	SHRL         $0x02, R8
+	ANDL         $0x30303030, R8
+	ORL          R8, DI
+	ANDL         $0x3f3f3f3f, SI
+	VMOVD        SI, X3
+	VPINSRD      $0x01, DI, X3, X3
+	VPMOVZXBD    X2, Y2
+	VCVTDQ2PS    Y2, Y2
+	VMULPS       Y0, Y2, Y2
+	VPMOVZXBD    X3, Y0
+	VCVTDQ2PS    Y0, Y0
+	VMULPS       Y1, Y0, Y0
+	VMOVUPS      Y2, (SP)
+	VMOVUPS      Y0, 32(SP)
+	VMOVDQU      16(DX), Y1
+	VBROADCASTSS (SP), Y2
+	VBROADCASTSS 32(SP), Y0
+	VMOVDQU      48(DX), Y3
+	VPAND        nibble<>+0(SB), Y3, Y3
+	VPSLLW       $0x04, Y1, Y4
+	VPAND        byte16<>+0(SB), Y4, Y4
+	VPOR         Y4, Y3, Y3
+	VEXTRACTI128 $0x01, Y3, X4
+	VPMOVZXBD    X3, Y5
+	VPSRLDQ      $0x08, X3, X3
+	VCVTDQ2PS    Y5, Y5
+	VMULPS       Y2, Y5, Y5
+	VSUBPS       Y0, Y5, Y5
+	VMOVUPS      Y5, (AX)
+	VPMOVZXBD    X3, Y3
+	VCVTDQ2PS    Y3, Y3
+	VMULPS       Y2, Y3, Y3
+	VSUBPS       Y0, Y3, Y3
+	VMOVUPS      Y3, 32(AX)
+	VPMOVZXBD    X4, Y3
+	VPSRLDQ      $0x08, X4, X4
+	VCVTDQ2PS    Y3, Y3
+	VMULPS       Y2, Y3, Y3
+	VSUBPS       Y0, Y3, Y3
+	VMOVUPS      Y3, 64(AX)
+	VPMOVZXBD    X4, Y3
+	VCVTDQ2PS    Y3, Y3
+	VMULPS       Y2, Y3, Y3
+	VSUBPS       Y0, Y3, Y3
+	VMOVUPS      Y3, 96(AX)
+	VBROADCASTSS 4(SP), Y2
+	VBROADCASTSS 36(SP), Y0
+	VMOVDQU      48(DX), Y3
+	VPSRLW       $0x04, Y3, Y3
+	VPAND        nibble<>+0(SB), Y3, Y3
+	VPSLLW       $0x03, Y1, Y4
+	VPAND        byte16<>+0(SB), Y4, Y4
+	VPOR         Y4, Y3, Y3
+	VEXTRACTI128 $0x01, Y3, X4
+	VPMOVZXBD    X3, Y5
+	VPSRLDQ      $0x08, X3, X3
+	VCVTDQ2PS    Y5, Y5
+	VMULPS       Y2, Y5, Y5
+	VSUBPS       Y0, Y5, Y5
+	VMOVUPS      Y5, 128(AX)
+	VPMOVZXBD    X3, Y3
+	VCVTDQ2PS    Y3, Y3
+	VMULPS       Y2, Y3, Y3
+	VSUBPS       Y0, Y3, Y3
+	VMOVUPS      Y3, 160(AX)
+	VPMOVZXBD    X4, Y3
+	VPSRLDQ      $0x08, X4, X4
+	VCVTDQ2PS    Y3, Y3
+	VMULPS       Y2, Y3, Y3
+	VSUBPS       Y0, Y3, Y3
+	VMOVUPS      Y3, 192(AX)
+	VPMOVZXBD    X4, Y3
+	VCVTDQ2PS    Y3, Y3
+	VMULPS       Y2, Y3, Y3
+	VSUBPS       Y0, Y3, Y3
+	VMOVUPS      Y3, 224(AX)
+	VBROADCASTSS 8(SP), Y2
+	VBROADCASTSS 40(SP), Y0
+	VMOVDQU      80(DX), Y3
+	VPAND        nibble<>+0(SB), Y3, Y3
+	VPSLLW       $0x02, Y1, Y4
+	VPAND        byte16<>+0(SB), Y4, Y4
+	VPOR         Y4, Y3, Y3
+	VEXTRACTI128 $0x01, Y3, X4
+	VPMOVZXBD    X3, Y5
+	VPSRLDQ      $0x08, X3, X3
+	VCVTDQ2PS    Y5, Y5
+	VMULPS       Y2, Y5, Y5
+	VSUBPS       Y0, Y5, Y5
+	VMOVUPS      Y5, 256(AX)
+	VPMOVZXBD    X3, Y3
+	VCVTDQ2PS    Y3, Y3
+	VMULPS       Y2, Y3, Y3
+	VSUBPS       Y0, Y3, Y3
+	VMOVUPS      Y3, 288(AX)
+	VPMOVZXBD    X4, Y3
+	VPSRLDQ      $0x08, X4, X4
+	VCVTDQ2PS    Y3, Y3
+	VMULPS       Y2, Y3, Y3
+	VSUBPS       Y0, Y3, Y3
+	VMOVUPS      Y3, 320(AX)
+	VPMOVZXBD    X4, Y3
+	VCVTDQ2PS    Y3, Y3
+	VMULPS       Y2, Y3, Y3
+	VSUBPS       Y0, Y3, Y3
+	VMOVUPS      Y3, 352(AX)
+	VBROADCASTSS 12(SP), Y2
+	VBROADCASTSS 44(SP), Y0
+	VMOVDQU      80(DX), Y3
+	VPSRLW       $0x04, Y3, Y3
+	VPAND        nibble<>+0(SB), Y3, Y3
+	VPSLLW       $0x01, Y1, Y4
+	VPAND        byte16<>+0(SB), Y4, Y4
+	VPOR         Y4, Y3, Y3
+	VEXTRACTI128 $0x01, Y3, X4
+	VPMOVZXBD    X3, Y5
+	VPSRLDQ      $0x08, X3, X3
+	VCVTDQ2PS    Y5, Y5
+	VMULPS       Y2, Y5, Y5
+	VSUBPS       Y0, Y5, Y5
+	VMOVUPS      Y5, 384(AX)
+	VPMOVZXBD    X3, Y3
+	VCVTDQ2PS    Y3, Y3
+	VMULPS       Y2, Y3, Y3
+	VSUBPS       Y0, Y3, Y3
+	VMOVUPS      Y3, 416(AX)
+	VPMOVZXBD    X4, Y3
+	VPSRLDQ      $0x08, X4, X4
+	VCVTDQ2PS    Y3, Y3
+	VMULPS       Y2, Y3, Y3
+	VSUBPS       Y0, Y3, Y3
+	VMOVUPS      Y3, 448(AX)
+	VPMOVZXBD    X4, Y3
+	VCVTDQ2PS    Y3, Y3
+	VMULPS       Y2, Y3, Y3
+	VSUBPS       Y0, Y3, Y3
+	VMOVUPS      Y3, 480(AX)
+	VBROADCASTSS 16(SP), Y2
+	VBROADCASTSS 48(SP), Y0
+	VMOVDQU      112(DX), Y3
+	VPAND        nibble<>+0(SB), Y3, Y3
+	VPSRLW       $0x00, Y1, Y4
+	VPAND        byte16<>+0(SB), Y4, Y4
+	VPOR         Y4, Y3, Y3
+	VEXTRACTI128 $0x01, Y3, X4
+	VPMOVZXBD    X3, Y5
+	VPSRLDQ      $0x08, X3, X3
+	VCVTDQ2PS    Y5, Y5
+	VMULPS       Y2, Y5, Y5
+	VSUBPS       Y0, Y5, Y5
+	VMOVUPS      Y5, 512(AX)
+	VPMOVZXBD    X3, Y3
+	VCVTDQ2PS    Y3, Y3
+	VMULPS       Y2, Y3, Y3
+	VSUBPS       Y0, Y3, Y3
+	VMOVUPS      Y3, 544(AX)
+	VPMOVZXBD    X4, Y3
+	VPSRLDQ      $0x08, X4, X4
+	VCVTDQ2PS    Y3, Y3
+	VMULPS       Y2, Y3, Y3
+	VSUBPS       Y0, Y3, Y3
+	VMOVUPS      Y3, 576(AX)
+	VPMOVZXBD    X4, Y3
+	VCVTDQ2PS    Y3, Y3
+	VMULPS       Y2, Y3, Y3
+	VSUBPS       Y0, Y3, Y3
+	VMOVUPS      Y3, 608(AX)
+	VBROADCASTSS 20(SP), Y2
+	VBROADCASTSS 52(SP), Y0
+	VMOVDQU      112(DX), Y3
+	VPSRLW       $0x04, Y3, Y3
+	VPAND        nibble<>+0(SB), Y3, Y3
+	VPSRLW       $0x01, Y1, Y4
+	VPAND        byte16<>+0(SB), Y4, Y4
+	VPOR         Y4, Y3, Y3
+	VEXTRACTI128 $0x01, Y3, X4
+	VPMOVZXBD    X3, Y5
+	VPSRLDQ      $0x08, X3, X3
+	VCVTDQ2PS    Y5, Y5
+	VMULPS       Y2, Y5, Y5
+	VSUBPS       Y0, Y5, Y5
+	VMOVUPS      Y5, 640(AX)
+	VPMOVZXBD    X3, Y3
+	VCVTDQ2PS    Y3, Y3
+	VMULPS       Y2, Y3, Y3
+	VSUBPS       Y0, Y3, Y3
+	VMOVUPS      Y3, 672(AX)
+	VPMOVZXBD    X4, Y3
+	VPSRLDQ      $0x08, X4, X4
+	VCVTDQ2PS    Y3, Y3
+	VMULPS       Y2, Y3, Y3
+	VSUBPS       Y0, Y3, Y3
+	VMOVUPS      Y3, 704(AX)
+	VPMOVZXBD    X4, Y3
+	VCVTDQ2PS    Y3, Y3
+	VMULPS       Y2, Y3, Y3
+	VSUBPS       Y0, Y3, Y3
+	VMOVUPS      Y3, 736(AX)
+	VBROADCASTSS 24(SP), Y2
+	VBROADCASTSS 56(SP), Y0
+	VMOVDQU      144(DX), Y3
+	VPAND        nibble<>+0(SB), Y3, Y3
+	VPSRLW       $0x02, Y1, Y4
+	VPAND        byte16<>+0(SB), Y4, Y4
+	VPOR         Y4, Y3, Y3
+	VEXTRACTI128 $0x01, Y3, X4
+	VPMOVZXBD    X3, Y5
+	VPSRLDQ      $0x08, X3, X3
+	VCVTDQ2PS    Y5, Y5
+	VMULPS       Y2, Y5, Y5
+	VSUBPS       Y0, Y5, Y5
+	VMOVUPS      Y5, 768(AX)
+	VPMOVZXBD    X3, Y3
+	VCVTDQ2PS    Y3, Y3
+	VMULPS       Y2, Y3, Y3
+	VSUBPS       Y0, Y3, Y3
+	VMOVUPS      Y3, 800(AX)
+	VPMOVZXBD    X4, Y3
+	VPSRLDQ      $0x08, X4, X4
+	VCVTDQ2PS    Y3, Y3
+	VMULPS       Y2, Y3, Y3
+	VSUBPS       Y0, Y3, Y3
+	VMOVUPS      Y3, 832(AX)
+	VPMOVZXBD    X4, Y3
+	VCVTDQ2PS    Y3, Y3
+	VMULPS       Y2, Y3, Y3
+	VSUBPS       Y0, Y3, Y3
+	VMOVUPS      Y3, 864(AX)
+	VBROADCASTSS 28(SP), Y2
+	VBROADCASTSS 60(SP), Y0
+	VMOVDQU      144(DX), Y3
+	VPSRLW       $0x04, Y3, Y3
+	VPAND        nibble<>+0(SB), Y3, Y3
+	VPSRLW       $0x03, Y1, Y1
+	VPAND        byte16<>+0(SB), Y1, Y1
+	VPOR         Y1, Y3, Y3
+	VEXTRACTI128 $0x01, Y3, X1
+	VPMOVZXBD    X3, Y4
+	VPSRLDQ      $0x08, X3, X3
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y2, Y4, Y4
+	VSUBPS       Y0, Y4, Y4
+	VMOVUPS      Y4, 896(AX)
+	VPMOVZXBD    X3, Y3
+	VCVTDQ2PS    Y3, Y3
+	VMULPS       Y2, Y3, Y3
+	VSUBPS       Y0, Y3, Y3
+	VMOVUPS      Y3, 928(AX)
+	VPMOVZXBD    X1, Y3
+	VPSRLDQ      $0x08, X1, X1
+	VCVTDQ2PS    Y3, Y3
+	VMULPS       Y2, Y3, Y3
+	VSUBPS       Y0, Y3, Y3
+	VMOVUPS      Y3, 960(AX)
+	VPMOVZXBD    X1, Y1
+	VCVTDQ2PS    Y1, Y1
+	VMULPS       Y2, Y1, Y1
+	VSUBPS       Y0, Y1, Y1
+	VMOVUPS      Y1, 992(AX)
+	ADDQ         $0x000000b0, DX
 	ADDQ         $0x00000400, AX
 	JMP          block
 

@@ -11,7 +11,7 @@ var quantGeneric = quantKernels{
 	dequantQ2_K: dequantQ2_KGeneric, dequantQ3_K: dequantQ3_KGeneric, dequantQ4_K: dequantQ4_KGeneric,
 	dequantQ5_K: dequantQ5_KGeneric, dequantQ6_K: dequantQ6_KGeneric,
 	quantise: quantiseGeneric,
-	dotQ4_0:  dotQ4_0Generic, dotQ4_1: dotQ4_1Generic, dotQ8_0: dotQ8_0Generic,
+	dotQ4_0:  dotQ4_0Generic, dotQ4_1: dotQ4_1Generic, dotQ5_0: dotQ5_0Generic, dotQ5_1: dotQ5_1Generic, dotQ8_0: dotQ8_0Generic,
 	dotQ4_K: dotQ4_KGeneric, dotQ6_K: dotQ6_KGeneric,
 }
 
@@ -121,6 +121,30 @@ func dotQ4_1Generic(dst []float32, w []byte, stride int, q []int8, scales, sums 
 	}
 }
 
+func dotQ5_0Generic(dst []float32, w []byte, stride int, q []int8, scales, sums []float32) {
+	for r := range dst {
+		row, acc, low := w[r*stride:], float32(0), float32(0)
+		for b, scale := range scales {
+			block, x := row[22*b:22*b+22], q[32*b:32*b+32]
+			d := f16At(block)
+			acc += d * scale * float32(dotFiveBits(block[2:], x))
+			low += d * sums[b]
+		}
+		dst[r] = acc - 16*low
+	}
+}
+
+func dotQ5_1Generic(dst []float32, w []byte, stride int, q []int8, scales, sums []float32) {
+	for r := range dst {
+		row, acc := w[r*stride:], float32(0)
+		for b, scale := range scales {
+			block, x := row[24*b:24*b+24], q[32*b:32*b+32]
+			acc += f16At(block)*scale*float32(dotFiveBits(block[4:], x)) + f16At(block[2:])*sums[b]
+		}
+		dst[r] = acc
+	}
+}
+
 func dotQ8_0Generic(dst []float32, w []byte, stride int, q []int8, scales, sums []float32) {
 	for r := range dst {
 		row, acc := w[r*stride:], float32(0)
@@ -141,6 +165,15 @@ func dotNibbles(nibbles []byte, x []int8) (sum int) {
 	_, _ = nibbles[15], x[31]
 	for i, b := range nibbles[:16] {
 		sum += int(b&15)*int(x[i]) + int(b>>4)*int(x[i+16])
+	}
+	return sum
+}
+
+// dotFiveBits is dotNibbles for four bytes of fifth bits and 16 of nibbles.
+func dotFiveBits(packed []byte, x []int8) int {
+	sum, high := dotNibbles(packed[4:], x), binary.LittleEndian.Uint32(packed)
+	for i, v := range x[:32] {
+		sum += int(high>>i&1) << 4 * int(v)
 	}
 	return sum
 }

@@ -10,6 +10,12 @@ func dotQ4_0AVX2(dst []float32, w []byte, stride int, q []int8, scales []float32
 // dotQ4_1AVX2 is a DotKernel.
 func dotQ4_1AVX2(dst []float32, w []byte, stride int, q []int8, scales []float32, sums []float32)
 
+// dotQ5_0AVX2 is a DotKernel.
+func dotQ5_0AVX2(dst []float32, w []byte, stride int, q []int8, scales []float32, sums []float32)
+
+// dotQ5_1AVX2 is a DotKernel.
+func dotQ5_1AVX2(dst []float32, w []byte, stride int, q []int8, scales []float32, sums []float32)
+
 // dotQ8_0AVX2 is a DotKernel.
 func dotQ8_0AVX2(dst []float32, w []byte, stride int, q []int8, scales []float32, sums []float32)
 
@@ -31,8 +37,17 @@ func dequantQ4_1AVX2(dst []float32, blocks []byte)
 // dequantQ8_0AVX2 sets dst, whole blocks, to their values.
 func dequantQ8_0AVX2(dst []float32, blocks []byte)
 
+// dequantQ5_0AVX2 sets dst, whole blocks, to their values.
+func dequantQ5_0AVX2(dst []float32, blocks []byte)
+
+// dequantQ5_1AVX2 sets dst, whole blocks, to their values.
+func dequantQ5_1AVX2(dst []float32, blocks []byte)
+
 // dequantQ4_KAVX2 sets dst, whole blocks, to their values.
 func dequantQ4_KAVX2(dst []float32, blocks []byte)
+
+// dequantQ5_KAVX2 sets dst, whole blocks, to their values.
+func dequantQ5_KAVX2(dst []float32, blocks []byte)
 
 // dequantQ6_KAVX2 sets dst, whole blocks, to their values.
 func dequantQ6_KAVX2(dst []float32, blocks []byte)

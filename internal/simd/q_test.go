@@ -49,8 +49,17 @@ var formats = []format{
 		func(b []byte, i int) (a, c float64) {
 			return float64(f16At(b[208:])) * float64(int8(b[192+i/16])) * float64(q6(b, i)), 0
 		}},
-	{"q5_0", 32, 22, []int{0}, func(k quantKernels) func([]float32, []byte) { return k.dequantQ5_0 }, nil, nil},
-	{"q5_1", 32, 24, []int{0, 2}, func(k quantKernels) func([]float32, []byte) { return k.dequantQ5_1 }, nil, nil},
+	{"q5_0", 32, 22, []int{0}, func(k quantKernels) func([]float32, []byte) { return k.dequantQ5_0 },
+		func(k quantKernels) DotKernel { return k.dotQ5_0 },
+		func(b []byte, i int) (a, c float64) {
+			d := float64(f16At(b))
+			return d * (nibble(b[6:], i) + 16*float64(b[2+i/8]>>(i%8)&1)), 16 * d
+		}},
+	{"q5_1", 32, 24, []int{0, 2}, func(k quantKernels) func([]float32, []byte) { return k.dequantQ5_1 },
+		func(k quantKernels) DotKernel { return k.dotQ5_1 },
+		func(b []byte, i int) (a, c float64) {
+			return float64(f16At(b)) * (nibble(b[8:], i) + 16*float64(b[4+i/8]>>(i%8)&1)), -float64(f16At(b[2:]))
+		}},
 	{"q2_K", 256, 84, []int{80, 82}, func(k quantKernels) func([]float32, []byte) { return k.dequantQ2_K }, nil, nil},
 	{"q3_K", 256, 110, []int{108}, func(k quantKernels) func([]float32, []byte) { return k.dequantQ3_K }, nil, nil},
 	{"q5_K", 256, 176, []int{0, 2}, func(k quantKernels) func([]float32, []byte) { return k.dequantQ5_K }, nil, nil},

@@ -11,6 +11,8 @@ func quant() {
 	c := quantConstants()
 	dot32{name: "dotQ4_0AVX2", bytes: 18, nibbles: true}.emit(c)
 	dot32{name: "dotQ4_1AVX2", bytes: 20, nibbles: true, minimum: true}.emit(c)
+	dot32{name: "dotQ5_0AVX2", bytes: 22, nibbles: true, fifth: true}.emit(c)
+	dot32{name: "dotQ5_1AVX2", bytes: 24, nibbles: true, fifth: true, minimum: true}.emit(c)
 	dot32{name: "dotQ8_0AVX2", bytes: 34}.emit(c)
 	c.dotQ4K()
 	c.dotQ6K()
@@ -18,7 +20,10 @@ func quant() {
 	c.dequant32("dequantQ4_0AVX2", 18, true, false)
 	c.dequant32("dequantQ4_1AVX2", 20, true, true)
 	c.dequant32("dequantQ8_0AVX2", 34, false, false)
-	c.dequantQ4K()
+	c.dequantQ5("dequantQ5_0AVX2", 22, false)
+	c.dequantQ5("dequantQ5_1AVX2", 24, true)
+	c.dequantQ4K("dequantQ4_KAVX2", 144, false)
+	c.dequantQ4K("dequantQ5_KAVX2", 176, true)
 	c.dequantQ6K()
 }
 
@@ -35,8 +40,13 @@ type quantConsts struct {
 	evenByte Mem    // bytes 0, 2, ..., 14, 1, 3, ..., 15
 	unpack   Mem    // dwords 0, 4, 1, 5, 2, 6, 3, 7: the order after two rounds of packing
 	abs      Mem    // 0x7fffffff
-	f8, f127 Mem    // float32 8 and 127
+	eighth   Mem    // byte i: i/8
+	bit      Mem    // byte i: 1 << i%8
+	byte16   Mem    // 16 in every byte
+	f8, f16  Mem    // float32 8 and 16
+	f127     Mem    // float32 127
 	eight    Mem    // 8 in every int32
+	sixteen  Mem    // 16 in every int32
 }
 
 // bytes32 emits a 32-byte constant.
@@ -77,6 +87,11 @@ func quantConstants() *quantConsts {
 		f8:       dwords("f8", 0x41000000),
 		f127:     dwords("f127", 0x42fe0000),
 		eight:    dwords("eight", 8),
+		sixteen:  dwords("sixteen", 16),
+		eighth:   bytes32("eighth", func(i int) byte { return byte(i / 8) }),
+		bit:      bytes32("bit", func(i int) byte { return 1 << (i % 8) }),
+		byte16:   dwords("byte16", 0x10101010),
+		f16:      dwords("f16", 0x41800000),
 	}
 	for k := range c.word {
 		c.word[k] = bytes32("word"+string(rune('0'+k)), func(i int) byte { return byte(2*k + i%2) })
@@ -125,7 +140,8 @@ type dot32 struct {
 	name    string
 	bytes   int  // of a block
 	nibbles bool // 4-bit values, otherwise int8
-	minimum bool // a minimum follows the scale, otherwise nibbles are offset by 8
+	fifth   bool // four bytes with a fifth bit of each value precede the nibbles
+	minimum bool // a minimum follows the scale, otherwise nibbles are offset by 8, or 16 with the fifth bit
 
 	consts              *quantConsts
 	ones, nibble, shift VecVirtual // constants of the inner loop, which has no load to spare
@@ -274,9 +290,16 @@ func (d *dot32) product(i int, x VecVirtual, scale Mem, acc VecVirtual) {
 	}
 	v, s := YMM(), YMM()
 	if d.nibbles {
+		if d.fifth {
+			d.consts.fifthBits(d.at(i, header), s)
+			header += 4
+		}
 		VBROADCASTI128(d.at(i, header), v)
 		VPSRLVQ(d.shift, v, v) // upper lane: upper nibbles
 		VPAND(d.nibble, v, v)
+		if d.fifth {
+			VPOR(s, v, v)
+		}
 		VPMADDUBSW(x, v, v)
 	} else {
 		VMOVDQU(d.at(i, header), v)
@@ -290,12 +313,23 @@ func (d *dot32) product(i int, x VecVirtual, scale Mem, acc VecVirtual) {
 	VFMADD231PS(s, v, acc)
 }
 
+// fifthBits sets byte i of v to 16 times bit i of the 32 at m.
+func (c *quantConsts) fifthBits(m Mem, v VecVirtual) {
+	VPBROADCASTD(m, v)
+	VPSHUFB(c.eighth, v, v) // byte i/8 to byte i
+	VPAND(c.bit, v, v)
+	VPCMPEQB(c.bit, v, v)
+	VPAND(c.byte16, v, v)
+}
+
 // store emits the group's sums and moves on by group rows.
 func (d *dot32) store(group int, acc []VecVirtual, low VecVirtual) {
 	total := sumLanes(acc)
 	if d.nibbles {
 		if d.minimum {
 			VADDPS(low, total, total)
+		} else if d.fifth {
+			VFNMADD231PS(d.consts.f16, low, total)
 		} else {
 			VFNMADD231PS(d.consts.f8, low, total)
 		}

@@ -55,6 +55,51 @@ func (c *quantConsts) dequant32(name string, bytes int, nibbles, minimum bool) {
 	})
 }
 
+// dequantQ5 emits the kernel for blocks of 32 values of five bits.
+func (c *quantConsts) dequantQ5(name string, bytes int, minimum bool) {
+	dequantLoop(name, 32, bytes, func(p, dst Register) {
+		d := broadcastF16(Mem{Base: p})
+		var low VecVirtual
+		header := 2
+		if minimum {
+			header = 4
+			low = broadcastF16(Mem{Base: p, Disp: 2})
+		}
+		values, shift, high := YMM(), YMM(), YMM()
+		c.fifthBits(Mem{Base: p, Disp: header}, high)
+		VBROADCASTI128(Mem{Base: p, Disp: header + 4}, values)
+		VMOVDQU(c.shift, shift)
+		VPSRLVQ(shift, values, values)
+		VPAND(c.nibble, values, values)
+		VPOR(high, values, values)
+		c.widenBytes(values, func(i int, v VecVirtual) {
+			if !minimum {
+				VPSUBD(c.sixteen, v, v)
+			}
+			VCVTDQ2PS(v, v)
+			VMULPS(d, v, v)
+			if minimum {
+				VADDPS(low, v, v)
+			}
+			VMOVUPS(v, Mem{Base: dst, Disp: 32 * i})
+		})
+	})
+}
+
+// widenBytes calls use for each group of eight bytes of values, as dwords; values is destroyed.
+func (c *quantConsts) widenBytes(values VecVirtual, use func(i int, v VecVirtual)) {
+	upper := YMM()
+	VEXTRACTI128(Imm(1), values, upper.AsX())
+	for i, from := range []VecVirtual{values, values, upper, upper} {
+		v := YMM()
+		VPMOVZXBD(from.AsX(), v)
+		if i%2 == 0 {
+			VPSRLDQ(Imm(8), from.AsX(), from.AsX())
+		}
+		use(i, v)
+	}
+}
+
 // quantise emits the rounding of float32 vectors to int8 in blocks of 32.
 func (c *quantConsts) quantise() {
 	TEXT("quantiseAVX2", NOSPLIT, "func(q []int8, scales, sums, x []float32)")

@@ -169,8 +169,9 @@ func (c *quantConsts) q6Values(p Register, half int, use func(k int, v VecVirtua
 	}
 }
 
-func (c *quantConsts) dequantQ4K() {
-	dequantLoop("dequantQ4_KAVX2", 256, 144, func(p, dst Register) {
+// dequantQ4K emits the kernel for Q4_K or, with fifth bits, Q5_K.
+func (c *quantConsts) dequantQ4K(name string, bytes int, fifth bool) {
+	dequantLoop(name, 256, bytes, func(p, dst Register) {
 		d, dmin := broadcastF16(Mem{Base: p}), broadcastF16(Mem{Base: p, Disp: 2})
 		s, m := scaleMinK(Mem{Base: p, Disp: 4})
 		scale, low := YMM(), YMM()
@@ -183,18 +184,36 @@ func (c *quantConsts) dequantQ4K() {
 		local := AllocLocal(64)
 		VMOVUPS(scale, local)
 		VMOVUPS(low, local.Offset(32))
+		nibbles, high := 16, YMM()
+		if fifth {
+			nibbles = 48
+			VMOVDQU(Mem{Base: p, Disp: 16}, high) // bit j of byte i belongs to value i of sub-block j
+		}
 		for j := range 8 {
 			VBROADCASTSS(local.Offset(4*j), scale)
 			VBROADCASTSS(local.Offset(32+4*j), low)
-			for i := range 4 {
-				v := YMM()
-				VPMOVZXBD(Mem{Base: p, Disp: 16 + j/2*32 + 8*i}, v)
-				c.nibbleOf(v, j%2)
+			values := YMM()
+			VMOVDQU(Mem{Base: p, Disp: nibbles + j/2*32}, values)
+			if j%2 == 1 {
+				VPSRLW(Imm(4), values, values)
+			}
+			VPAND(c.nibble, values, values)
+			if fifth {
+				bit := YMM()
+				if j < 4 {
+					VPSLLW(Imm(uint64(4-j)), high, bit)
+				} else {
+					VPSRLW(Imm(uint64(j-4)), high, bit)
+				}
+				VPAND(c.byte16, bit, bit)
+				VPOR(bit, values, values)
+			}
+			c.widenBytes(values, func(i int, v VecVirtual) {
 				VCVTDQ2PS(v, v)
 				VMULPS(scale, v, v)
 				VSUBPS(low, v, v)
 				VMOVUPS(v, Mem{Base: dst, Disp: 4 * (32*j + 8*i)})
-			}
+			})
 		}
 	})
 }
