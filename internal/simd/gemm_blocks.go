@@ -172,14 +172,21 @@ func (g *gemmCall[T]) multiplyPanel(a rowsOfA[T], i0, i1 int, panel []T, rowB, j
 		beta = 1
 	}
 	mr := g.kernel.mr
-	lo, hi := i0, i1 // rows to compute in full
+	lo, hi := i0, i1 // rows to compute in full, and up to and from which the edge of the triangle crosses the panel
 	switch g.uplo {
 	case blas.Upper:
+		end := min(i1, j+width)
 		hi = i0 + max(min(i1, j+1)-i0, 0)/mr*mr
-		g.multiplyDiagonal(a, i0, hi, min(i1, j+width), panel, rowB, j, width, depth, beta)
+		if g.aside {
+			hi = max(hi, end)
+		}
+		g.multiplyDiagonal(a, i0, hi, end, panel, rowB, j, width, depth, beta)
 	case blas.Lower:
 		first := i0 + max(min(i1, j)-i0, 0)/mr*mr
 		lo = min(i1, i0+(max(j+width-1-i0, 0)+mr-1)/mr*mr)
+		if g.aside {
+			lo = first
+		}
 		g.multiplyDiagonal(a, i0, first, lo, panel, rowB, j, width, depth, beta)
 	}
 	if lo < hi {

@@ -25,6 +25,7 @@ type gemmCall[T float] struct {
 	cuts    []int // where rows or columns are cut into tasks
 	parts   int   // pieces of the depth
 	partial []T   // their products
+	aside   bool  // C is one of those: what is outside the triangle may be written
 
 	packTask, rowTask, colTask, fewRowsTask, dotTask, partTask, sumTask func(int)
 }

@@ -16,31 +16,27 @@ func (g *gemmCall[T]) runFewRows() {
 	g.each(g.fewRowsTask)
 }
 
-// multiplyFewRows computes one task's columns, a few rows of B at a time, which are read from beginning to end.
 func (g *gemmCall[T]) multiplyFewRows(task int) {
-	nr := g.kernel.nr
 	lo, hi := g.task(task)
+	g.multiplyUnpacked(lo, hi, depthOfFew)
+}
+
+// multiplyUnpacked computes columns lo to hi with A and B where they lie, so many rows of B at a time, which are read from
+// beginning to end.
+func (g *gemmCall[T]) multiplyUnpacked(lo, hi, deep int) {
+	nr := g.kernel.nr
 	whole := lo + (hi-lo)/nr*nr
-	for p0 := 0; p0 < g.k; p0 += depthOfFew {
-		depth := min(depthOfFew, g.k-p0)
+	buffer, panel := g.buffer(deep*nr + packSlack)
+	for p0 := 0; p0 < g.k; p0 += deep {
+		depth := min(deep, g.k-p0)
 		a := g.whereItLies(0, p0)
 		for j := lo; j < whole; j += nr {
 			g.multiplyPanel(a, 0, g.m, g.b[p0*g.ldb+j:], g.ldb, j, nr, p0, depth)
 		}
-	}
-	if whole < hi {
-		g.multiplyEdge(whole, hi)
-	}
-}
-
-// multiplyEdge computes columns j to hi, fewer than a panel, which is packed: the kernel reads whole vectors.
-func (g *gemmCall[T]) multiplyEdge(j, hi int) {
-	nr := g.kernel.nr
-	buffer, panel := g.buffer(min(g.k, depthOfFew)*nr + packSlack)
-	for p0 := 0; p0 < g.k; p0 += depthOfFew {
-		depth := min(depthOfFew, g.k-p0)
-		g.packPanel(panel, j, hi-j, p0, depth)
-		g.multiplyPanel(g.whereItLies(0, p0), 0, g.m, panel, nr, j, hi-j, p0, depth)
+		if whole < hi { // less than a panel: the kernel reads whole vectors
+			g.packPanel(panel, whole, hi-whole, p0, depth)
+			g.multiplyPanel(a, 0, g.m, panel, nr, whole, hi-whole, p0, depth)
+		}
 	}
 	g.buffers.Put(buffer)
 }
@@ -92,6 +88,9 @@ const (
 	partDepth = 4
 	// mostParts bounds the memory for partial products.
 	mostParts = 32
+	// narrow is up to which row stride a part of AᵀB is computed where A and B lie: as many rows as fill half the first-level
+	// cache are still many.
+	narrow = 128
 	// partSize is up to how many elements of C a product is cut along its depth.
 	partSize = 128 * 128
 )
@@ -126,8 +125,13 @@ func (g *gemmCall[T]) multiplyPart(part int) {
 	q.k, q.beta = p1-p0, 0
 	q.c, q.ldc = g.partial[part*g.m*g.n:], g.n
 	e := g.gemms.Get().(*gemmCall[T])
-	e.product = q
-	e.runRows()
+	e.product, e.aside = q, true
+	if q.tA != blas.NoTrans && q.tB == blas.NoTrans && max(q.lda, q.ldb) <= narrow {
+		e.multiplyUnpacked(0, q.n, max(8, g.kc*g.kernel.nr/max(q.lda, q.ldb)&^7))
+	} else {
+		e.runRows()
+	}
+	e.aside = false
 	e.product = product[T]{}
 	g.gemms.Put(e)
 }
