@@ -7,11 +7,12 @@ func dequantQ2_KGeneric(dst []float32, blocks []byte) {
 	for ; len(dst) >= 256; dst, blocks = dst[256:], blocks[84:] {
 		scales, qs := blocks[:16], blocks[16:80]
 		d, dmin := f16At(blocks[80:]), f16At(blocks[82:])
-		for i := range 256 { // 128 values share 32 bytes: bits 2k of byte j hold value 32k + j
-			half, k, j := i/128, i/32%4, i%32
-			s := scales[i/16]
-			scale, low := d*float32(s&15), dmin*float32(s>>4)
-			dst[i] = float32(scale*float32(qs[32*half+j]>>(2*k)&3)) - low
+		for s := range 16 { // 128 values share 32 bytes: bits 2k of byte j hold value 32k + j
+			scale, low := d*float32(scales[s]&15), dmin*float32(scales[s]>>4)
+			shift, out := s/2%4*2, dst[16*s:16*s+16]
+			for j, b := range qs[s/8*32+s%2*16:][:16] {
+				out[j] = float32(scale*float32(b>>shift&3)) - low
+			}
 		}
 	}
 }
@@ -19,11 +20,13 @@ func dequantQ2_KGeneric(dst []float32, blocks []byte) {
 func dequantQ3_KGeneric(dst []float32, blocks []byte) {
 	for ; len(dst) >= 256; dst, blocks = dst[256:], blocks[110:] {
 		high, qs, packed, d := blocks[:32], blocks[32:96], blocks[96:108], f16At(blocks[108:])
-		for i := range 256 {
-			half, k, j, s := i/128, i/32%4, i%32, i/16
-			scale := int(packed[s%8]>>(4*(s/8))&15|packed[8+s%4]>>(2*(s/4))&3<<4) - 32
-			q := int(qs[32*half+j]>>(2*k)&3) - 4*int(high[j]>>(i/32)&1^1) // a set bit means no offset
-			dst[i] = d * float32(scale) * float32(q)
+		for s := range 16 {
+			scale := d * float32(int(packed[s%8]>>(4*(s/8))&15|packed[8+s%4]>>(2*(s/4))&3<<4)-32)
+			shift, out, thirds := s/2%4*2, dst[16*s:16*s+16], high[s%2*16:][:16]
+			for j, b := range qs[s/8*32+s%2*16:][:16] {
+				q := int(b>>shift&3) - 4*int(thirds[j]>>(s/2)&1^1) // a set bit means no offset
+				out[j] = scale * float32(q)
+			}
 		}
 	}
 }
@@ -78,9 +81,11 @@ func q6(block []byte, i int) int {
 func dequantQ6_KGeneric(dst []float32, blocks []byte) {
 	for ; len(dst) >= 256; dst, blocks = dst[256:], blocks[210:] {
 		d := f16At(blocks[208:])
-		for i := range 256 {
-			scale := d * float32(int8(blocks[192+i/16]))
-			dst[i] = scale * float32(q6(blocks, i))
+		for s := range 16 {
+			scale := d * float32(int8(blocks[192+s]))
+			for i := 16 * s; i < 16*s+16; i++ {
+				dst[i] = scale * float32(q6(blocks, i))
+			}
 		}
 	}
 }
