@@ -92,7 +92,7 @@ func (f *Function) FusedLayerNorm(x compute.Value, axes []int, epsilon float64, 
 		}
 		operands = append(operands, f.reshape(f.widen(w[0]), width))
 	}
-	out := f.add(compute.OpTypeFusedLayerNorm, last.shape.Clone(), normAttr{width, epsilon}, operands...)
+	out := f.add(compute.OpTypeFusedLayerNorm, last.shape.Clone(), normAttr{width: width, epsilon: epsilon}, operands...)
 	return f.convert(f.transpose(out, inverse), shape.DType), nil
 }
 
@@ -103,8 +103,9 @@ func (f *Function) broadcast(x *node, n int) *node {
 
 // normAttr is the row width and epsilon of a layer or RMS norm.
 type normAttr struct {
-	width   int
-	epsilon float64
+	width    int
+	epsilon  float64
+	weighted bool // an RMS norm's second input is not all ones
 }
 
 // FusedDense computes activation(x W + bias) or activation(x Wᵀ + bias): the product, then bias and activation in place in

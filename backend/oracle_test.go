@@ -326,7 +326,7 @@ func TestReduceMatchesReference(t *testing.T) {
 // dotCase is a random DotGeneral: batch, contracted and free axes in any order on either side.
 func dotCase(rng *rand.Rand) (lhs, rhs []int, lc, lb, rc, rb []int, k int) {
 	nb, nc := rng.IntN(3), rng.IntN(3)
-	size := func() int { return []int{1, 2, 3, 7, 33}[rng.IntN(5)] }
+	size := func() int { return []int{1, 2, 3, 5, 11}[rng.IntN(5)] }
 	var shared []int
 	k = 1
 	for i := range nb + nc {
@@ -356,10 +356,10 @@ func dotCase(rng *rand.Rand) (lhs, rhs []int, lc, lb, rc, rb []int, k int) {
 
 func TestDotGeneralMatchesReference(t *testing.T) {
 	rng := rand.New(rand.NewPCG(5, 1))
-	for range 120 {
+	for range 100 {
 		lhs, rhs, lc, lb, rc, rb, _ := dotCase(rng)
 		for _, d := range []dtypes.DType{dtypes.Float32, dtypes.Float64, dtypes.Int32} {
-			// Multiples of 1/8 below 8: products are multiples of 1/64 below 64, and sums of up to 33*33 of them are exact
+			// Multiples of 1/8 below 8: products are multiples of 1/64 below 64, and sums of up to 11*11 of them are exact
 			// in float32 in any order.
 			in := []tensor{random(rng, d, lhs...), random(rng, d, rhs...)}
 			got, want := both(t, in, one(func(f compute.Function, in []compute.Value) (compute.Value, error) {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/shapes"
 )
 
 // fusePatterns turns the last node of each decomposed operation that compute has no name for into one operation of our own,
@@ -100,8 +101,12 @@ func fuseNormDivision(n *node) bool {
 
 func (n *node) becomeNorm(x *node, eps float64) bool {
 	width := x.shape.Dimensions[x.shape.Rank()-1]
-	ones := n.fn.broadcast(n.fn.scalar(dtypes.Float32, 1), width)
-	return n.become(opRMSNorm, normAttr{width, eps}, x, ones)
+	data := make([]byte, 4*width)
+	for i := range width {
+		*(*float32)(unsafe.Pointer(&data[4*i])) = 1
+	}
+	ones := n.fn.add(compute.OpTypeConstant, shapes.Make(dtypes.Float32, width), data)
+	return n.become(opRMSNorm, normAttr{width: width, epsilon: eps}, x, ones)
 }
 
 // perRow returns the node that s broadcasts over x's last axis, one value for each row in order, or nil.
@@ -179,10 +184,11 @@ func fuseNormWeight(n *node) bool {
 		if norm.op != opRMSNorm || !sameShape(norm.shape, n.shape) {
 			continue
 		}
-		if _, ok := scalarValue(norm.in[1]); !ok { // it has a weight
+		a := norm.attr.(normAttr)
+		if a.weighted {
 			continue
 		}
-		a := norm.attr.(normAttr)
+		a.weighted = true
 		if w := lastAxisVector(n.in[1-i], n.shape.Rank(), a.width); w != nil {
 			return n.become(opRMSNorm, a, norm.in[0], w)
 		}
