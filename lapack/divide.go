@@ -26,6 +26,7 @@ const (
 // eigenvalues and vectors that are orthogonal by construction (Gu, Eisenstat 1995). Eigenvectors are the rows of z.
 type divide struct {
 	n     int
+	ld    int // row stride of z
 	d, e  []float64
 	z     []float64 // n x n; a solved block lo..hi has its vectors in z[lo:hi, lo:hi]
 	order []int     // order[lo:hi] are the rows of a solved block, relative to lo, by ascending value
@@ -37,8 +38,8 @@ type divide struct {
 }
 
 func (c *divide) resize(n int) {
-	c.n = n
-	c.z = grown(c.z, n*n)
+	c.n, c.ld = n, stride(n)
+	c.z = grown(c.z, n*c.ld)
 	c.pack = grown(c.pack, n*n)
 	c.roots = grown(c.roots, n*n)
 	c.vec = grown(c.vec, 5*n)
@@ -87,15 +88,15 @@ func (c *divide) solve(d, e []float64, want int) bool {
 
 // leaf solves the block lo..hi by implicitQL.
 func (c *divide) leaf(lo, hi int) bool {
-	n, size := c.n, hi-lo
-	z := c.z[lo*n+lo:]
+	ld, size := c.ld, hi-lo
+	z := c.z[lo*ld+lo:]
 	for i := range size {
-		row := z[i*n : i*n+size]
+		row := z[i*ld : i*ld+size]
 		clear(row)
 		row[i] = 1
 	}
 	d := c.d[lo:hi]
-	if !implicitQL(d, c.e[lo:max(lo, hi-1)], z, n, size) {
+	if !implicitQL(d, c.e[lo:max(lo, hi-1)], z, ld, size) {
 		return false
 	}
 	order := c.order[lo:hi]
@@ -112,7 +113,7 @@ func (c *divide) leaf(lo, hi int) bool {
 // merge joins the solved blocks lo..mid and mid..hi, which e[mid-1] couples.
 func (c *divide) merge(lo, mid, hi, want int) {
 	m := &merger{divide: c, lo: lo, size: hi - lo, half: mid - lo}
-	m.d, m.z = c.d[lo:hi], c.z[lo*c.n+lo:]
+	m.d, m.z = c.d[lo:hi], c.z[lo*c.ld+lo:]
 	m.coupling()
 	m.deflate()
 	m.findRoots()
@@ -124,7 +125,7 @@ func (c *divide) merge(lo, mid, hi, want int) {
 type merger struct {
 	*divide
 	lo, size, half int
-	d, z           []float64 // the block's values and vectors (row stride n)
+	d, z           []float64 // the block's values and vectors (row stride ld)
 	coupled        []float64 // the rank-one term is coupled * coupledᵀ, in the basis of the vectors
 	kept           []int     // rows that are not deflated, ascending by value
 	deflated       []int     // rows that are, ascending by value
@@ -137,7 +138,7 @@ type merger struct {
 // coupling sets the rank-one term: e v vᵀ with v the sum of the last unit vector of the first half and, with e's sign, the
 // first of the second.
 func (m *merger) coupling() {
-	n, size := m.n, m.size
+	ld, size := m.ld, m.size
 	vec := m.vec[5*m.lo:]
 	m.coupled, vec = cut(vec, size)
 	m.poles, vec = cut(vec, size)
@@ -147,14 +148,14 @@ func (m *merger) coupling() {
 	e := m.e[m.lo+m.half-1]
 	root := math.Sqrt(math.Abs(e))
 	for i := range m.half {
-		m.coupled[i] = root * m.z[i*n+m.half-1]
+		m.coupled[i] = root * m.z[i*ld+m.half-1]
 		m.kinds[i] = first
 	}
 	if e < 0 {
 		root = -root
 	}
 	for i := m.half; i < size; i++ {
-		m.coupled[i] = root * m.z[i*n+m.half]
+		m.coupled[i] = root * m.z[i*ld+m.half]
 		m.kinds[i] = second
 	}
 	index := m.index[3*m.lo:]
@@ -220,7 +221,7 @@ func (m *merger) rotateAway(i, j int, tolerance float64) bool {
 		m.widen(i)
 		m.widen(j)
 	}
-	rotate(m.z[i*m.n+from:i*m.n+to], m.z[j*m.n+from:j*m.n+to], c, s)
+	rotate(m.z[i*m.ld+from:i*m.ld+to], m.z[j*m.ld+from:j*m.ld+to], c, s)
 	di, dj := m.d[i], m.d[j]
 	m.d[i] = di*c*c + dj*s*s
 	m.d[j] = di*s*s + dj*c*c
@@ -230,7 +231,7 @@ func (m *merger) rotateAway(i, j int, tolerance float64) bool {
 
 // widen makes row i one of both halves: the half that was not in use held no numbers.
 func (m *merger) widen(i int) {
-	row := m.z[i*m.n : i*m.n+m.size]
+	row := m.z[i*m.ld : i*m.ld+m.size]
 	switch m.kinds[i] {
 	case first:
 		clear(row[m.half:])
@@ -308,7 +309,7 @@ func (m *merger) sort() {
 // vectors computes the new vectors by two products, one for each half of their columns, with only those old vectors that have
 // something there, and overwrites the block's vectors and values.
 func (m *merger) vectors(want int) {
-	n, size, half, k := m.n, m.size, m.half, len(m.kept)
+	n, ld, size, half, k := m.n, m.ld, m.size, m.half, len(m.kept)
 	column := m.merged[:k] // where each kept row stands in the packed vectors
 	var count [groups]int
 	for _, i := range m.kept {
@@ -323,7 +324,7 @@ func (m *merger) vectors(want int) {
 	packLeft, rest := cut(m.pack[m.lo*n:], left*half)
 	packRight, aside := cut(rest, right*(size-half))
 	for p, i := range m.kept {
-		row := m.z[i*n : i*n+size]
+		row := m.z[i*ld : i*ld+size]
 		if at := column[p]; m.kinds[i] != second {
 			copy(packLeft[at*half:(at+1)*half], row)
 		}
@@ -333,7 +334,7 @@ func (m *merger) vectors(want int) {
 	}
 	for p, i := range m.deflated {
 		m.widen(i)
-		copy(aside[p*size:(p+1)*size], m.z[i*n:i*n+size])
+		copy(aside[p*size:(p+1)*size], m.z[i*ld:i*ld+size])
 		m.coupled[p] = m.d[i]
 	}
 	wanted := 0
@@ -345,12 +346,12 @@ func (m *merger) vectors(want int) {
 	skip := k - wanted // the roots ascend, so the wanted ones are the last
 	if wanted > 0 {
 		s := m.combinations(column, skip)
-		z := m.z[skip*n:]
-		simd.Dgemm(blas.NoTrans, blas.NoTrans, wanted, half, left, 1, s, k, packLeft, half, 0, z, n)
-		simd.Dgemm(blas.NoTrans, blas.NoTrans, wanted, size-half, right, 1, s[count[first]:], k, packRight, size-half, 0, z[half:], n)
+		z := m.z[skip*ld:]
+		simd.Dgemm(blas.NoTrans, blas.NoTrans, wanted, half, left, 1, s, k, packLeft, half, 0, z, ld)
+		simd.Dgemm(blas.NoTrans, blas.NoTrans, wanted, size-half, right, 1, s[count[first]:], k, packRight, size-half, 0, z[half:], ld)
 	}
 	for p := range m.deflated {
-		copy(m.z[(k+p)*n:(k+p)*n+size], aside[p*size:(p+1)*size])
+		copy(m.z[(k+p)*ld:(k+p)*ld+size], aside[p*size:(p+1)*size])
 	}
 	copy(m.d, m.values[:k])
 	copy(m.d[k:], m.coupled[:len(m.deflated)])

@@ -23,8 +23,8 @@ type SymEigen struct {
 	reduction reduction
 	divide    divide
 	values    []float64
-	vectors   []float64 // k x n
-	n, k      int
+	vectors   []float64 // k x n, row stride ld
+	n, k, ld  int
 }
 
 // Factorize computes all eigenvalues and eigenvectors of a, which is not modified. It fails with ErrNotFinite.
@@ -48,7 +48,7 @@ func (s *SymEigen) Values() []float64 { return s.values[:s.n] }
 // Vectors returns the computed eigenvectors as the rows of a k x n matrix, in the order of the last k Values. The data is the
 // receiver's and valid until the next factorisation. Signs are those the algorithm left.
 func (s *SymEigen) Vectors() blas64.General {
-	return blas64.General{Rows: s.k, Cols: s.n, Stride: max(1, s.n), Data: s.vectors[:s.k*s.n]}
+	return blas64.General{Rows: s.k, Cols: s.n, Stride: s.ld, Data: s.vectors[:s.k*s.ld]}
 }
 
 // VectorsTo sets dst, which must be empty or n x k, to the eigenvectors as columns, gonum's convention.
@@ -57,21 +57,21 @@ func (s *SymEigen) VectorsTo(dst *mat.Dense) {
 		dst.ReuseAs(s.n, s.k)
 	}
 	for i := range s.k {
-		dst.SetCol(i, s.vectors[i*s.n:(i+1)*s.n])
+		dst.SetCol(i, s.vectors[i*s.ld:i*s.ld+s.n])
 	}
 }
 
 func (s *SymEigen) factorize(a blas64.Symmetric, k int) error {
 	n := a.N
 	checkMatrix("the symmetric matrix", n, n, a.Data, a.Stride)
-	s.n, s.k = n, k
+	s.n, s.k, s.ld = n, k, stride(max(1, n))
 	s.values = grown(s.values, n)
 	if n == 0 {
 		return nil
 	}
 	r := &s.reduction
 	r.resize(n)
-	scale, err := copyScaled(r.a, a)
+	scale, err := copyScaled(r.a, r.ld, a)
 	if err != nil {
 		s.n, s.k = 0, 0
 		return err
@@ -92,21 +92,21 @@ func (s *SymEigen) factorize(a blas64.Symmetric, k int) error {
 
 // solve runs divide and conquer on the reduced matrix and transforms the vectors of the k largest values back.
 func (s *SymEigen) solve(k int) error {
-	n, c := s.n, &s.divide
+	n, ld, c := s.n, s.ld, &s.divide
 	c.resize(n)
 	if !c.solve(s.values, s.reduction.e, k) {
 		return s.stalled()
 	}
-	s.vectors = grown(s.vectors, n*k)
+	s.vectors = grown(s.vectors, k*ld)
 	for i, row := range c.order[n-k:] {
-		copy(s.vectors[i*n:(i+1)*n], c.z[row*n:(row+1)*n])
+		copy(s.vectors[i*ld:i*ld+n], c.z[row*ld:row*ld+n])
 	}
 	sorted := c.vec[:n]
 	for i, row := range c.order {
 		sorted[i] = s.values[row]
 	}
 	copy(s.values, sorted)
-	s.reduction.apply(k, s.vectors, n, c.pack)
+	s.reduction.apply(k, s.vectors, ld, c.pack)
 	return nil
 }
 
@@ -116,9 +116,9 @@ func (s *SymEigen) stalled() error {
 	return fmt.Errorf("lapack: symmetric eigenproblem of %d x %d: the QL iteration did not converge", n, n)
 }
 
-// copyScaled copies the stored triangle of a to the upper triangle of dst (n x n), divided by a power of two near its largest
+// copyScaled copies the stored triangle of a to the upper triangle of dst (n x n, row stride ldd), divided by a power of two near its largest
 // element, so that squares are safe; it returns that power.
-func copyScaled(dst []float64, a blas64.Symmetric) (scale float64, err error) {
+func copyScaled(dst []float64, ldd int, a blas64.Symmetric) (scale float64, err error) {
 	n := a.N
 	var largest float64
 	for i := range n {
@@ -137,12 +137,12 @@ func copyScaled(dst []float64, a blas64.Symmetric) (scale float64, err error) {
 	for i := range n {
 		if a.Uplo == blas.Lower {
 			for j, v := range a.Data[i*a.Stride : i*a.Stride+i+1] {
-				dst[j*n+i] = v * inverse
+				dst[j*ldd+i] = v * inverse
 			}
 			continue
 		}
 		for j, v := range a.Data[i*a.Stride+i : i*a.Stride+n] {
-			dst[i*n+i+j] = v * inverse
+			dst[i*ldd+i+j] = v * inverse
 		}
 	}
 	return scale, nil

@@ -181,7 +181,10 @@ func checkEigen(t *testing.T, a blas64.Symmetric, s *SymEigen, values []float64)
 		t.Fatalf("%d values, vectors %d x %d, sorted: %v", len(l), v.Rows, v.Cols, slices.IsSorted(l))
 	}
 	k := v.Rows
-	vm := mat.NewDense(max(k, 1), max(n, 1), append(slices.Clone(v.Data), make([]float64, max(k, 1)*max(n, 1)-k*n)...))
+	vm := mat.NewDense(max(k, 1), max(n, 1), nil)
+	for i := range k {
+		vm.SetRow(i, v.Data[i*v.Stride:i*v.Stride+n])
+	}
 	am := mat.NewDense(max(n, 1), max(n, 1), append(f, make([]float64, max(n, 1)*max(n, 1)-n*n)...))
 	var av, vv mat.Dense
 	av.Mul(vm, am)
@@ -312,7 +315,10 @@ func TestSymEigenIsTheSameForAnyGOMAXPROCS(t *testing.T) {
 		if err := s.Factorize(a); err != nil {
 			t.Fatal(err)
 		}
-		got := append(slices.Clone(s.Values()), s.Vectors().Data...)
+		got := slices.Clone(s.Values())
+		for i := range 400 {
+			got = append(got, s.Vectors().Data[i*s.Vectors().Stride:][:400]...)
+		}
 		if want == nil {
 			want = got
 		}

@@ -149,7 +149,7 @@ func (s *Spectrum) squares(order int, c []float64, scale float64) []float64 {
 	vectors := make([]float64, s.known*order)
 	all := e.Vectors()
 	for i := range known {
-		copy(vectors[i*order:(i+1)*order], all.Data[(known-1-i)*order:])
+		copy(vectors[i*order:(i+1)*order], all.Data[(known-1-i)*all.Stride:])
 	}
 	return vectors
 }

@@ -147,7 +147,7 @@ func (h *Whitener) eigen() error {
 		rank := n - drop
 		h.root, h.invert = make([]float64, rank*n), make([]float64, rank*n)
 		for i := range rank {
-			v, root := vectors.Data[(drop+i)*n:(drop+i+1)*n], math.Sqrt(values[drop+i])*math.Sqrt(h.scale)
+			v, root := vectors.Data[(drop+i)*vectors.Stride:][:n], math.Sqrt(values[drop+i])*math.Sqrt(h.scale)
 			for j, x := range v {
 				h.root[i*n+j], h.invert[i*n+j] = x*root, x/root
 			}
