@@ -149,7 +149,7 @@ func (l *Llama) Linear(block int, name string) structure.Layer {
 	return nil
 }
 
-// Close frees buffers and compiled graphs and closes the checkpoint.
+// Close frees buffers and compiled graphs and closes the checkpoint, whose memory map sessions use: close them first.
 func (l *Llama) Close() error {
 	l.stream.free()
 	l.held = -1

@@ -8,6 +8,8 @@ import (
 	"github.com/gomlx/compute/shapes"
 	"github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/support/exceptions"
+
+	"github.com/eckart-go/eckart/backend"
 )
 
 // maxPrograms bounds the compiled graphs that are kept. A model whose blocks all differ, run on many lengths, needs more
@@ -82,9 +84,10 @@ func (p *program) run(in []compute.Buffer, donate []bool) ([]compute.Buffer, err
 
 // array is a buffer that graphs read and Go writes.
 type array struct {
-	buf   compute.Buffer
-	shape shapes.Shape
-	flat  any
+	buf      compute.Buffer
+	shape    shapes.Shape
+	flat     any
+	borrowed bool // the memory is someone else's and must not be written
 }
 
 // newArray returns an uninitialised array.
@@ -94,7 +97,24 @@ func (e *engine) newArray(t dtypes.DType, dims ...int) (*array, error) {
 	if err != nil {
 		return nil, fmt.Errorf("model: a buffer of %s: %w", s, err)
 	}
-	return &array{buf, s, flat}, nil
+	return &array{buf: buf, shape: s, flat: flat}, nil
+}
+
+// borrow returns an array over flat, which must not change while it is in use. Only our own backend can do without a copy.
+func (e *engine) borrow(flat any, s shapes.Shape) (*array, error) {
+	own, ok := e.backend.(*backend.Backend)
+	if !ok {
+		buf, err := e.backend.BufferFromFlatData(0, flat, s)
+		if err != nil {
+			return nil, fmt.Errorf("model: a buffer of %s: %w", s, err)
+		}
+		return &array{buf: buf, shape: s, borrowed: true}, nil
+	}
+	buf, err := own.Wrap(flat, s)
+	if err != nil {
+		return nil, fmt.Errorf("model: %w", err)
+	}
+	return &array{buf: buf, shape: s, borrowed: true}, nil
 }
 
 // float32s returns the array's values.

@@ -12,8 +12,9 @@ import (
 type SessionOptions struct {
 	// Context is the most tokens that the session can hold; 0 means what the model was made for. More is an error.
 	Context int
-	// Float32 expands quantised weights. Without it, products are computed straight from the stored blocks with inputs
-	// rounded to int8, block by block, as llama.cpp does: less memory, faster, and a little different.
+	// Float32 expands quantised weights. Without it, products are computed straight from the stored blocks: less memory and
+	// faster. The inputs of single tokens are then rounded to int8, block by block, as in llama.cpp, which moves logits by a
+	// per cent or so.
 	Float32 bool
 }
 

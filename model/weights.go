@@ -156,20 +156,19 @@ func (l *Llama) place(w *weightSet, j int, layer structure.Layer) error {
 	return err
 }
 
-// placed copies a layer's parts into buffers, those given as far as they fit.
+// placed returns buffers over a layer's parts, in the place of those given.
 func (l *Llama) placed(parts []*array, layer structure.Layer) ([]*array, error) {
 	stored := layer.Parts()
 	parts = grown(parts, len(stored))
 	for k, p := range stored {
-		var err error
-		s := partShape(p)
-		if parts[k], err = l.fit(parts[k], s.DType, s.Dimensions...); err != nil {
-			return parts, err
-		}
+		parts[k].free()
+		var flat any = p.Float32
 		if p.Blocks != nil {
-			copy(parts[k].flat.([]uint8), p.Blocks)
-		} else {
-			copy(parts[k].float32s(), p.Float32)
+			flat = p.Blocks
+		}
+		var err error
+		if parts[k], err = l.engine.borrow(flat, partShape(p)); err != nil {
+			return parts, err
 		}
 	}
 	return parts, nil
@@ -204,9 +203,9 @@ func grown(parts []*array, n int) []*array {
 	return parts
 }
 
-// fit returns a when it has the wanted type and shape, and otherwise frees it and returns a new array.
+// fit returns a when it may be written and has the wanted type and shape, and otherwise frees it and returns a new array.
 func (l *Llama) fit(a *array, t dtypes.DType, dims ...int) (*array, error) {
-	if a != nil && a.shape.Equal(shapes.Make(t, dims...)) {
+	if a != nil && !a.borrowed && a.shape.Equal(shapes.Make(t, dims...)) {
 		return a, nil
 	}
 	a.free()
