@@ -43,7 +43,7 @@ var suites = []struct {
 	{"gemm", "matrix products and BLAS against OpenBLAS and gonum", gemmCases},
 	{"dense", "eigenvalues, Cholesky and QR against LAPACK on OpenBLAS", denseCases},
 	{"sketch", "randomised factorisations", noCases("package sketch")},
-	{"model", "SmolLM2 prompt processing, decoding and tokenising", noCases("package model")},
+	{"model", "SmolLM2 prompt processing, decoding and tokenising", modelCases},
 	{"compress", "compressing a whole checkpoint against PyTorch", noCases("package compress")},
 	{"train", "training steps against PyTorch", noCases("package pretrain")},
 }

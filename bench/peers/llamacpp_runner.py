@@ -1,13 +1,18 @@
 """llama.cpp on fixed token ids through llama-cpp-python's low-level bindings."""
 
 import ctypes
-import time
 
 import llama_cpp
+import numpy as np
+
+
+def simd(info):
+    """The instruction sets in llama.cpp's system information, "CPU : AVX2 = 1 | FMA = 1 | ..."."""
+    return " ".join(w.split("=")[0].split(":")[-1].strip() for w in info.split("|") if "= 1" in w)
 
 
 class Runner:
-    """One model and one context. Only its calls of llama_decode are timed."""
+    """One model and one context."""
 
     def __init__(self, path, threads, context):
         quiet = llama_cpp.llama_log_callback(lambda level, text, data: None)
@@ -28,35 +33,25 @@ class Runner:
         vocab = llama_cpp.llama_model_get_vocab(self.model)
         self.vocab = llama_cpp.llama_vocab_n_tokens(vocab)
         info = llama_cpp.llama_print_system_info().decode()
-        self.version = f"llama-cpp-python {llama_cpp.__version__} ({' '.join(w.strip() for w in info.split('|')[:1])})"
+        self.version = f"llama-cpp-python {llama_cpp.__version__} ({simd(info)})"
 
-    def ids(self, n):
-        """Token ids that are the same for every peer: i -> 1000 + 37 i mod 20000."""
-        return [1000 + 37 * i % 20000 for i in range(n)]
-
-    def clear(self):
-        llama_cpp.llama_memory_clear(llama_cpp.llama_get_memory(self.context), True)
+    def keep(self, n):
+        """Forgets all tokens but the first n."""
+        llama_cpp.llama_memory_seq_rm(llama_cpp.llama_get_memory(self.context), 0, n, -1)
 
     def eval(self, ids):
+        """Processes tokens in one batch behind those of before; logits of the last."""
         tokens = (llama_cpp.llama_token * len(ids))(*ids)
         if llama_cpp.llama_decode(self.context, llama_cpp.llama_batch_get_one(tokens, len(ids))) != 0:
             raise RuntimeError("llama_decode failed")
-
-    def prompt(self, n):
-        """Seconds to process n tokens in one batch, logits of the last."""
-        self.clear()
-        start = time.perf_counter()
-        self.eval(self.ids(n))
         llama_cpp.llama_synchronize(self.context)
-        return time.perf_counter() - start
 
-    def decode(self, context, n):
-        """Seconds to decode n tokens one by one behind context tokens."""
-        self.clear()
-        ids = self.ids(context + n)
-        self.eval(ids[:context])
-        start = time.perf_counter()
-        for t in ids[context:]:
-            self.eval([t])
-        llama_cpp.llama_synchronize(self.context)
-        return time.perf_counter() - start
+    def logits(self):
+        """Logits of the last token."""
+        return np.ctypeslib.as_array(llama_cpp.llama_get_logits_ith(self.context, -1), shape=(self.vocab,)).copy()
+
+    def __del__(self):
+        if getattr(self, "context", None):
+            llama_cpp.llama_free(self.context)
+        if getattr(self, "model", None):
+            llama_cpp.llama_model_free(self.model)

@@ -11,6 +11,8 @@ import argparse
 import json
 import statistics
 
+from driver import timed
+from ids import token_ids
 from llamacpp_runner import Runner
 
 
@@ -24,12 +26,25 @@ def main():
     args.add_argument("--rounds", type=int, default=5)
     args = args.parse_args()
     runner = Runner(args.model, args.threads, max(args.prompt, args.context + args.decode))
-    runner.prompt(args.prompt)  # maps the file, builds buffers
-    prompt = statistics.median(runner.prompt(args.prompt) for _ in range(args.rounds))
-    decode = statistics.median(runner.decode(args.context, args.decode) for _ in range(args.rounds))
+    ids = token_ids(max(args.prompt, args.context + args.decode))
+
+    def prompt():
+        runner.keep(0)
+        runner.eval(ids[:args.prompt])
+
+    def decode():
+        runner.keep(args.context)
+        for t in ids[args.context:args.context + args.decode]:
+            runner.eval([t])
+
+    median = lambda f: statistics.median(timed(f, 1) for _ in range(args.rounds))
+    prompt_s = median(prompt)
+    runner.keep(0)
+    runner.eval(ids[:args.context])
+    decode_s = median(decode)
     print(json.dumps({"library": "llama.cpp", "version": runner.version, "threads": args.threads,
-                      "prompt_tokens": args.prompt, "prompt_s": prompt, "prompt_tokens_per_s": args.prompt / prompt,
-                      "decode_tokens": args.decode, "decode_s": decode, "decode_tokens_per_s": args.decode / decode}))
+                      "prompt_tokens": args.prompt, "prompt_s": prompt_s, "prompt_tokens_per_s": args.prompt / prompt_s,
+                      "decode_tokens": args.decode, "decode_s": decode_s, "decode_tokens_per_s": args.decode / decode_s}))
 
 
 if __name__ == "__main__":
