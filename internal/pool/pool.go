@@ -4,7 +4,7 @@
 // own part of the result, so results are the same for any GOMAXPROCS. Calls nest freely: a worker that reaches another
 // Run takes part in it itself, so nothing waits for a free worker.
 //
-// A worker that runs out of work polls for more for some tens of microseconds and then sleeps: products that follow each
+// A worker that runs out of work polls for more for a fraction of a millisecond and then sleeps: products that follow each
 // other closely, as in decoding, start within a fraction of a microsecond, and an idle pool costs nothing. A call
 // allocates nothing.
 package pool
@@ -160,9 +160,10 @@ func (j *job) help() {
 	j.work()
 }
 
-// pollFor is how long a goroutine polls before it sleeps. Waking a sleeper takes some 5 µs (futex), so polling for ten
-// times as long wastes little, and covers the gaps between the products of a decoding step.
-const pollFor = 50 * time.Microsecond
+// pollFor is how long a goroutine polls before it sleeps. Waking a sleeper takes 5 µs (futex) where a CPU is idle, and
+// milliseconds where the woken thread has to share the waker's CPU until the scheduler moves it. Polling covers the gaps
+// between the products of a decoding step, and the end of a large product, where one thread still computes its last piece.
+const pollFor = 200 * time.Microsecond
 
 // poll calls ready until it is true, for at most pollFor, and reports whether it was.
 func poll(ready func() bool) bool {

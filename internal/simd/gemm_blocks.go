@@ -30,7 +30,7 @@ func (g *gemmCall[T]) block(i, p0, p1 int) (start, depth int) {
 func (g *gemmCall[T]) runRows() {
 	mr, nr := g.kernel.mr, g.kernel.nr
 	deep := g.kc * blocksDeep
-	g.cut(g.m, mr, max(4*mr, taskWork/(g.n*min(g.k, deep))), g.mc)
+	g.cut(g.m, mr, max(2*mr, taskWork/(g.n*min(g.k, deep))), g.mc)
 	for g.p0 = 0; g.p0 < g.k; g.p0 += deep {
 		g.p1 = min(g.k, g.p0+deep)
 		columns := max(g.blockB/(g.p1-g.p0)/nr, 8) * nr
@@ -205,12 +205,13 @@ func (g *gemmCall[T]) multiplyDiagonal(a rowsOfA[T], i0, lo, hi int, panel []T, 
 		from, to := g.inTriangle(i, j, j+width)
 		sums := tile[(i-lo)*width+from-j:]
 		row := g.c[i*g.ldc:][from:to]
-		for q := range row {
-			if beta == 0 {
-				row[q] = sums[q]
-			} else {
-				row[q] = sums[q] + beta*row[q]
-			}
+		switch beta {
+		case 0:
+			copy(row, sums)
+		case 1:
+			g.kernel.axpy(1, sums[:len(row)], row)
+		default:
+			scatter(row, 1, 1, sums[:len(row)], beta)
 		}
 	}
 	g.buffers.Put(buffer)

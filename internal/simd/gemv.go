@@ -62,10 +62,13 @@ func newGemvCall[T float](e *engine[T]) *gemvCall[T] {
 const (
 	// gemvTask is about how many elements of A a task reads: some microseconds.
 	gemvTask = 1 << 15
-	// gemvStrip is how many columns a task of a wide Aᵀ x has: y stays in the first-level cache.
-	gemvStrip = 2048
+	// gemvWide is from how many columns on Aᵀ x is cut into strips of columns: a part's sums would not stay in the
+	// second-level cache.
+	gemvWide = 32768
+	// gemvStrip is how many columns a strip has.
+	gemvStrip = 4096
 	// gemvParts bounds into how many parts the rows of a narrow Aᵀ x are cut.
-	gemvParts = 64
+	gemvParts = 32
 )
 
 // gemv computes into contiguous vectors: x and y themselves if they can be.
@@ -148,7 +151,7 @@ func (g *gemvCall[T]) dotRows(task int) {
 // runTransposed computes y = Aᵀ x. Tasks are columns if there are enough, or else rows, whose sums are added up in order.
 func (g *gemvCall[T]) runTransposed() {
 	clear(g.y)
-	if g.n >= 2*gemvStrip {
+	if g.n >= gemvWide || g.n >= 2*gemvStrip && g.m < 256 {
 		pool.Run((g.n+gemvStrip-1)/gemvStrip, g.columnTask)
 		return
 	}
