@@ -11,6 +11,8 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+
+	_ "github.com/eckart-go/eckart/blas/use" // gonum's matrices on our kernels
 )
 
 func main() {

@@ -60,6 +60,7 @@ var verbs = []func(*env) *cobra.Command{
 	newEval,
 	newVerify,
 	newGenerate,
+	newReproduce,
 	newVersion,
 }
 
