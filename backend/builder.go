@@ -84,6 +84,21 @@ const (
 	opQuantizedMatMul                                                // x Wᵀ with W in GGML blocks
 )
 
+// nameOf returns an operation's name.
+func nameOf(op compute.OpType) string {
+	switch op {
+	case opSilu:
+		return "SiLU"
+	case opRelu:
+		return "ReLU"
+	case opHardSwish:
+		return "HardSwish"
+	case opGeluTanh:
+		return "GELU by tanh"
+	}
+	return op.String()
+}
+
 type parameterAttr struct {
 	name  string
 	index int

@@ -99,7 +99,7 @@ func (l *lowering) elementwise(n *node) {
 	b.emit(n, 0)
 	p := b.prog
 	p.plan(dims, len(b.size))
-	st := &step{name: n.op.String(), writes: []*storage{out.mem}}
+	st := &step{name: nameOf(n.op), writes: []*storage{out.mem}}
 	for i := range p.loads {
 		st.reads = append(st.reads, p.loads[i].view.mem)
 	}
