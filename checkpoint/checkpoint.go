@@ -196,11 +196,13 @@ func sniff(path string, data []byte) (Format, error) {
 		return GGUF, nil
 	case string(data[:min(4, len(data))]) == "FUGG":
 		return 0, failf(path, "a big-endian GGUF file; convert it to little-endian first")
+	case looksLikeLlama2c(data): // never a safetensors file: there the second number is 0
+		return Llama2c, nil
 	case len(data) > 8 && data[8] == '{', ext == ".safetensors":
 		return Safetensors, nil
 	case ext == ".gguf":
 		return 0, failf(path, "expected the magic %q of a GGUF file, found %q", ggufMagic, data[:min(4, len(data))])
-	case looksLikeLlama2c(data), ext == ".bin":
+	case ext == ".bin":
 		return Llama2c, nil
 	}
 	return 0, failf(path, "expected safetensors, GGUF or a llama2.c export, found a file starting with %q", data[:min(8, len(data))])

@@ -23,7 +23,7 @@ type hfConfig struct {
 	KVHeads          *int           `json:"num_key_value_heads"`
 	HeadDim          *int           `json:"head_dim"`
 	MaxPositions     *int           `json:"max_position_embeddings"`
-	SlidingWindow    *int           `json:"sliding_window"`
+	SlidingWindow    maybeInt       `json:"sliding_window"`
 	UseSlidingWindow *bool          `json:"use_sliding_window"`
 	NormEps          *float64       `json:"rms_norm_eps"`
 	RopeTheta        *float64       `json:"rope_theta"`
@@ -63,6 +63,20 @@ func (ids *tokenIDs) UnmarshalJSON(text []byte) error {
 	}
 	*ids = list
 	return nil
+}
+
+// maybeInt tells an absent number from null, which transformers does for sliding_window.
+type maybeInt struct {
+	value   int // 0 for null
+	present bool
+}
+
+func (m *maybeInt) UnmarshalJSON(text []byte) error {
+	m.present = true
+	if string(text) == "null" {
+		return nil
+	}
+	return json.Unmarshal(text, &m.value)
 }
 
 func (ids *tokenIDs) first() int {
@@ -130,7 +144,10 @@ func parseHFConfig(text []byte) (Config, error) {
 		c.HeadDim = h.HiddenSize / h.Heads
 	}
 	if h.ModelType != "qwen2" || or(h.UseSlidingWindow, false) {
-		c.SlidingWindow = or(h.SlidingWindow, 0)
+		c.SlidingWindow = h.SlidingWindow.value
+		if h.ModelType == "mistral" && !h.SlidingWindow.present {
+			c.SlidingWindow = 4096
+		}
 	}
 	if h.EOS != nil {
 		c.EOS = slices.Clone(*h.EOS)

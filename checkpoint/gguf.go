@@ -27,7 +27,10 @@ const (
 
 // parseGGUF reads the header of a file and checks it against the file's size.
 func parseGGUF(path string, file []byte) (*parsed, error) {
-	r := &ggufReader{file: file, at: len(ggufMagic)}
+	r := &ggufReader{file: file}
+	if magic := r.take(uint64(len(ggufMagic)), "magic"); r.err == nil && string(magic) != ggufMagic {
+		r.err = fmt.Errorf("expected the magic %q of a GGUF file, found %q", ggufMagic, magic)
+	}
 	f, err := r.parse()
 	if err != nil {
 		return nil, failf(path, "%w", err)

@@ -44,7 +44,7 @@ func layoutGGUF(tensors []Info, metadata map[string]any) (layout, error) {
 		}
 		l.offsets[i] = data
 		if t.Bytes > math.MaxInt64/2-data {
-			return layout{}, fmt.Errorf("tensor %q: the file would exceed %d bytes", t.Name, math.MaxInt64)
+			return layout{}, fmt.Errorf("tensor %q: the file would exceed %d bytes", t.Name, int64(math.MaxInt64))
 		}
 		data += t.Bytes
 		data += int64(padding(int(data), alignment))

@@ -272,7 +272,7 @@ func TestWriterMistakes(t *testing.T) {
 		{[]Info{{"", quant.F32, []int{2}, 8}}, "name is empty"},
 		{[]Info{{"a", quant.F32, []int{2}, 9}}, "9 bytes announced, F32 of shape [2] takes 8"},
 		{[]Info{{"a", quant.Q8_0, []int{32}, 34}}, "safetensors has no type Q8_0"},
-		{[]Info{{"a", quant.F32, []int{1 << 58}, 1 << 60}}, "free some or choose another folder"},
+		{[]Info{{"a", quant.F32, []int{1 << 15, 1 << 15, 1 << 15, 1 << 13}, 1 << 60}}, "free some or choose another folder"},
 	} {
 		if _, err := CreateSafetensors(path, tc.infos, nil); err == nil || !strings.Contains(err.Error(), tc.want) {
 			t.Errorf("got %v, want an error with %q", err, tc.want)

@@ -39,7 +39,7 @@ func layoutSafetensors(tensors []Info, metadata map[string]string) (layout, erro
 	for i, t := range l.tensors {
 		l.offsets[i] = l.size
 		if t.Bytes > math.MaxInt64-l.size {
-			return layout{}, fmt.Errorf("tensor %q: the file would exceed %d bytes", t.Name, math.MaxInt64)
+			return layout{}, fmt.Errorf("tensor %q: the file would exceed %d bytes", t.Name, int64(math.MaxInt64))
 		}
 		l.size += t.Bytes
 	}

@@ -36,6 +36,9 @@ const (
 	tokenByte        int32 = 6
 )
 
+// maxTokenBytes bounds the work that a token makes, which grows with the square of its length. No real one is near.
+const maxTokenBytes = 4096
+
 func newVocabulary() *vocabulary {
 	return &vocabulary{bos: -1, eos: -1, unk: -1, pad: -1, eot: -1, eom: -1}
 }
@@ -76,6 +79,11 @@ func vocabularyFromGGUF(meta map[string]any) (*vocabulary, error) {
 	}
 	if len(v.types) != len(v.tokens) || kind == ggufSentencePiece && len(v.scores) != len(v.tokens) {
 		return nil, fmt.Errorf("%d tokens, %d types and %d scores: they must be as many", len(v.tokens), len(v.types), len(v.scores))
+	}
+	for i, t := range v.tokens {
+		if len(t) > maxTokenBytes {
+			return nil, fmt.Errorf("token %d has %d bytes, at most %d expected", i, len(t), maxTokenBytes)
+		}
 	}
 	for key, id := range v.specialIDs() {
 		if n, ok := wholeNumber(meta["tokenizer.ggml."+key]); ok {

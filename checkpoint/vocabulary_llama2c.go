@@ -44,7 +44,7 @@ func parseLlama2cTokens(data []byte, vocab int) (*vocabulary, error) {
 		score := math.Float32frombits(binary.LittleEndian.Uint32(data[at:]))
 		n := int(int32(binary.LittleEndian.Uint32(data[at+4:])))
 		at += 8
-		if n < 0 || n > len(data)-at {
+		if n < 0 || n > min(maxTokenBytes, len(data)-at) {
 			return nil, fmt.Errorf("token %d of %d: %d bytes declared, %d in the file: truncated?", i, vocab, n, len(data)-at)
 		}
 		text, kind := strings.ReplaceAll(string(data[at:at+n]), " ", spaceMark), tokenNormal

@@ -209,7 +209,7 @@ func (w *Writer) reject(name, format string, args ...any) error {
 
 func (w *Writer) writeAt(p *place, data []byte, at int64) error {
 	if _, err := p.file.f.WriteAt(data, p.offset+at); err != nil {
-		w.err = fmt.Errorf("tensor %q: %w", p.info.Name, p.file.fail(err))
+		w.err = p.file.fail(fmt.Errorf("tensor %q: %w", p.info.Name, err))
 	}
 	return w.err
 }
