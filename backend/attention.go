@@ -23,6 +23,10 @@ const (
 	attentionRows   = 64   // query rows (positions x heads of a group) in a piece
 	attentionScores = 8192 // scores in a tile
 	maxKeyTile      = 1024
+
+	// With few queries there are few pieces: then keys are split too (Dao et al. 2023, Flash-Decoding).
+	splitBelow = 8   // pieces
+	splitKeys  = 512 // keys in a split
 )
 
 // attentionPlan has all views in the order [batch, heads, positions, width].
@@ -39,6 +43,9 @@ type attentionPlan struct {
 	group                 int // heads that share a key-value head
 	tileQ, tileK          int
 	tilesQ                int
+
+	splits        int  // 1: keys are not split
+	partial, sums view // of each split: accumulator rows with the maximum behind each, and sums
 }
 
 func (l *lowering) attention(n *node) {
@@ -75,7 +82,20 @@ func (l *lowering) attention(n *node) {
 	p.tileQ = min(p.queries, max(1, attentionRows/p.group))
 	p.tileK = max(1, min(p.keys, maxKeyTile, attentionScores/(p.tileQ*p.group)))
 	p.tilesQ = (p.queries + p.tileQ - 1) / p.tileQ
-	l.emit(&step{name: "Attention", reads: reads, writes: []*storage{p.out.mem}, pieces: p.batch * p.kvHeads * p.tilesQ, piece: p.piece})
+	pieces := p.batch * p.kvHeads * p.tilesQ
+	p.splits = (p.keys + splitKeys - 1) / splitKeys
+	if pieces >= splitBelow || p.splits <= 1 {
+		p.splits = 1
+		l.emit(&step{name: "Attention", reads: reads, writes: []*storage{p.out.mem}, pieces: pieces, piece: p.piece})
+		return
+	}
+	p.tileK = min(p.tileK, splitKeys)
+	rows := p.tileQ * p.group
+	p.partial = l.fresh(4, []int{pieces * p.splits, rows, p.width + 1})
+	p.sums = l.fresh(8, []int{pieces * p.splits, rows})
+	parts := []*storage{p.partial.mem, p.sums.mem}
+	l.emit(&step{name: "Attention", reads: reads, writes: parts, pieces: pieces * p.splits, piece: p.splitPiece})
+	l.emit(&step{name: "Attention, splits joined", reads: append(parts, reads...), writes: []*storage{p.out.mem}, pieces: pieces, piece: p.joinPiece})
 }
 
 // headsOf returns an operand whose last axis is contiguous and whose positions are at least a row apart.
@@ -123,43 +143,115 @@ func (s *attentionScratch) resize(rows, width, tileK int) {
 	}
 }
 
-// piece computes one tile of queries for one group of heads. Late tiles come first: under a causal mask they are longest.
-func (p *attentionPlan) piece(f *frame, i int) {
-	tile := p.tilesQ - 1 - i%p.tilesQ
+// queryTile is one tile of query positions of one group of heads.
+type queryTile struct{ b, kvHead, head, q0, positions, rows int }
+
+// tile returns the i-th tile. Late tiles come first: under a causal mask they are longest.
+func (p *attentionPlan) tile(i int) queryTile {
+	q0 := (p.tilesQ - 1 - i%p.tilesQ) * p.tileQ
 	i /= p.tilesQ
-	kvHead, b := i%p.kvHeads, i/p.kvHeads
-	q0 := tile * p.tileQ
+	kvHead := i % p.kvHeads
 	positions := min(p.tileQ, p.queries-q0)
-	rows := positions * p.group
-	keys, queries := p.limits(f, b)
-	if p.causal {
-		keys = min(keys, q0+positions)
-	}
+	return queryTile{i / p.kvHeads, kvHead, kvHead * p.group, q0, positions, positions * p.group}
+}
+
+// piece computes the i-th tile.
+func (p *attentionPlan) piece(f *frame, i int) {
 	s := attentionPool.Get().(*attentionScratch)
 	defer attentionPool.Put(s)
-	s.resize(rows, p.width, p.tileK)
-	head := kvHead * p.group
-	for r := range rows {
-		src := p.row(f, &p.q, b, head+r%p.group, q0+r/p.group, p.width)
+	t := p.tile(i)
+	s.resize(t.rows, p.width, p.tileK)
+	p.scan(f, s, t, 0, p.keys)
+	p.finish(f, s, t)
+}
+
+// splitPiece computes one split of the keys of a tile and keeps the state.
+func (p *attentionPlan) splitPiece(f *frame, i int) {
+	s := attentionPool.Get().(*attentionScratch)
+	defer attentionPool.Put(s)
+	t, k0 := p.tile(i/p.splits), i%p.splits*splitKeys
+	s.resize(t.rows, p.width, p.tileK)
+	p.scan(f, s, t, k0, k0+splitKeys)
+	acc, sums := p.part(f, i)
+	for r := range t.rows {
+		row := acc[r*(p.width+1):][:p.width+1]
+		copy(row, s.acc[r*p.width:][:p.width])
+		row[p.width] = s.top[r]
+	}
+	copy(sums, s.sum)
+}
+
+// part returns the state of a split.
+func (p *attentionPlan) part(f *frame, i int) (acc []float32, sums []float64) {
+	rows := p.tileQ * p.group
+	acc = at[float32](f.ptr(&p.partial), p.partial.count())
+	sums = at[float64](f.ptr(&p.sums), p.sums.count())
+	return acc[i*rows*(p.width+1):][:rows*(p.width+1)], sums[i*rows:][:rows]
+}
+
+// joinPiece brings the splits of the i-th tile to a common maximum and adds them.
+func (p *attentionPlan) joinPiece(f *frame, i int) {
+	s := attentionPool.Get().(*attentionScratch)
+	defer attentionPool.Put(s)
+	t := p.tile(i)
+	s.resize(t.rows, p.width, p.tileK)
+	for split := range p.splits {
+		acc, _ := p.part(f, i*p.splits+split)
+		for r := range t.rows {
+			s.top[r] = max(s.top[r], acc[r*(p.width+1)+p.width])
+		}
+	}
+	for split := range p.splits {
+		acc, sums := p.part(f, i*p.splits+split)
+		for r := range t.rows {
+			row := acc[r*(p.width+1):][:p.width+1]
+			if sums[r] == 0 { // saw no key
+				continue
+			}
+			shrink := float32(math.Exp(float64(row[p.width]) - float64(s.top[r])))
+			s.sum[r] += sums[r] * float64(shrink)
+			simd.Saxpy(shrink, row[:p.width], s.acc[r*p.width:][:p.width])
+		}
+	}
+	p.finish(f, s, t)
+}
+
+// scan passes over the keys lo to hi of a tile.
+func (p *attentionPlan) scan(f *frame, s *attentionScratch, t queryTile, lo, hi int) {
+	keys, _ := p.limits(f, t.b)
+	hi = min(hi, keys)
+	if p.causal {
+		hi = min(hi, t.q0+t.positions)
+	}
+	if lo >= hi {
+		return
+	}
+	for r := range t.rows {
+		src := p.row(f, &p.q, t.b, t.head+r%p.group, t.q0+r/p.group, p.width)
 		simd.Scale(s.q[r*p.width:][:p.width], src, p.scale)
 	}
-	for k0 := 0; k0 < keys; k0 += p.tileK {
-		n := min(p.tileK, keys-k0)
-		if p.hasMask && !p.visible(f, b, head, q0, positions, k0, n) {
+	for k0 := lo; k0 < hi; k0 += p.tileK {
+		n := min(p.tileK, hi-k0)
+		if p.hasMask && !p.visible(f, t, k0, n) {
 			continue
 		}
-		k := p.matrix(f, &p.k, b, kvHead, k0, n)
-		simd.Sgemm(blas.NoTrans, blas.Trans, rows, n, p.width, 1, s.q, p.width, k, max(p.width, p.k.strides[2]), 0, s.scores, n)
-		p.adjust(f, s.scores, b, head, q0, rows, k0, n)
-		if s.accumulate(rows, n, p.width) {
-			v := p.matrix(f, &p.v, b, kvHead, k0, n)
-			simd.Sgemm(blas.NoTrans, blas.NoTrans, rows, p.width, n, 1, s.scores, n, v, max(p.width, p.v.strides[2]), 1, s.acc, p.width)
+		k := p.matrix(f, &p.k, t.b, t.kvHead, k0, n)
+		simd.Sgemm(blas.NoTrans, blas.Trans, t.rows, n, p.width, 1, s.q, p.width, k, max(p.width, p.k.strides[2]), 0, s.scores, n)
+		p.adjust(f, s.scores, t, k0, n)
+		if s.accumulate(t.rows, n, p.width) {
+			v := p.matrix(f, &p.v, t.b, t.kvHead, k0, n)
+			simd.Sgemm(blas.NoTrans, blas.NoTrans, t.rows, p.width, n, 1, s.scores, n, v, max(p.width, p.v.strides[2]), 1, s.acc, p.width)
 		}
 	}
-	for r := range rows {
-		dst := p.row(f, &p.out, b, head+r%p.group, q0+r/p.group, p.width)
+}
+
+// finish divides by the sums and writes the tile's results.
+func (p *attentionPlan) finish(f *frame, s *attentionScratch, t queryTile) {
+	_, queries := p.limits(f, t.b)
+	for r := range t.rows {
+		dst := p.row(f, &p.out, t.b, t.head+r%p.group, t.q0+r/p.group, p.width)
 		scale := float32(0) // a row that sees no key is zero
-		if s.sum[r] != 0 && q0+r/p.group < queries {
+		if s.sum[r] != 0 && t.q0+r/p.group < queries {
 			scale = float32(1 / s.sum[r])
 		}
 		simd.Scale(dst, s.acc[r*p.width:][:p.width], scale)
@@ -193,18 +285,18 @@ func (p *attentionPlan) maskRow(f *frame, b, h, i, k0, n int) []byte {
 }
 
 // visible reports whether the mask lets any row of the tile see any of its keys.
-func (p *attentionPlan) visible(f *frame, b, head, q0, positions, k0, n int) bool {
+func (p *attentionPlan) visible(f *frame, t queryTile, k0, n int) bool {
 	heads := p.group
 	if p.mask.strides[1] == 0 {
 		heads = 1
 	}
-	for i := range positions {
+	for i := range t.positions {
 		for h := range heads {
 			if p.booleanMask {
-				if bytes.IndexByte(p.maskRow(f, b, head+h, q0+i, k0, n), 1) >= 0 {
+				if bytes.IndexByte(p.maskRow(f, t.b, t.head+h, t.q0+i, k0, n), 1) >= 0 {
 					return true
 				}
-			} else if simd.MaxOf(p.row(f, &p.mask, b, head+h, q0+i, k0+n)[k0:]) != negInf32 {
+			} else if simd.MaxOf(p.row(f, &p.mask, t.b, t.head+h, t.q0+i, k0+n)[k0:]) != negInf32 {
 				return true
 			}
 		}
@@ -213,9 +305,9 @@ func (p *attentionPlan) visible(f *frame, b, head, q0, positions, k0, n int) boo
 }
 
 // adjust adds bias and mask to a tile of scores.
-func (p *attentionPlan) adjust(f *frame, scores []float32, b, head, q0, rows, k0, n int) {
-	for r := range rows {
-		h, i := head+r%p.group, q0+r/p.group
+func (p *attentionPlan) adjust(f *frame, scores []float32, t queryTile, k0, n int) {
+	for r := range t.rows {
+		b, h, i := t.b, t.head+r%p.group, t.q0+r/p.group
 		row := scores[r*n:][:n]
 		if p.hasBias {
 			simd.Add(row, row, p.row(f, &p.bias, b, h, i, k0+n)[k0:])
@@ -244,7 +336,7 @@ func hide(row []float32, mask []byte) {
 
 // accumulate turns a tile of scores into weights relative to the new running maxima and rescales what was accumulated. It
 // reports whether any weight is not zero.
-func (s *attentionScratch) accumulate(rows, n, width int) (any bool) {
+func (s *attentionScratch) accumulate(rows, n, width int) (seen bool) {
 	for r := range rows {
 		row := s.scores[r*n:][:n]
 		top := max(s.top[r], simd.MaxOf(row))
@@ -252,7 +344,7 @@ func (s *attentionScratch) accumulate(rows, n, width int) (any bool) {
 			clear(row)
 			continue
 		}
-		any = true
+		seen = true
 		if top != s.top[r] {
 			shrink := float32(math.Exp(float64(s.top[r]) - float64(top)))
 			s.sum[r] *= float64(shrink)
@@ -261,5 +353,5 @@ func (s *attentionScratch) accumulate(rows, n, width int) (any bool) {
 		}
 		s.sum[r] += simd.ExpSum(row, row, top)
 	}
-	return any
+	return seen
 }

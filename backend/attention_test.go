@@ -50,6 +50,12 @@ func (c attentionCase) inputs(rng *rand.Rand) (in []tensor) {
 			}
 		}
 		in = append(in, tensor{m, shapes.Make(dtypes.Bool, c.queries, c.keys)})
+	case "offset": // causal, the queries being the last positions
+		m := make([]bool, c.queries*c.keys)
+		for i := range m {
+			m[i] = i%c.keys <= i/c.keys+c.keys-c.queries
+		}
+		in = append(in, tensor{m, shapes.Make(dtypes.Bool, c.queries, c.keys)})
 	case "add":
 		m := tensor{normal(rng, c.queries*c.keys, 1), shapes.Make(dtypes.Float32, 1, 1, c.queries, c.keys)}
 		if c.layout == compute.AttentionAxesLayoutBSHD {
@@ -112,7 +118,7 @@ func (c attentionCase) brute(in []tensor, b, h, i int) (row, tolerance []float64
 		ok = !c.causal || j <= i
 		at := i*c.keys + j
 		switch c.mask {
-		case "bool", "band":
+		case "bool", "band", "offset":
 			ok = ok && r[0].flat.([]bool)[at]
 		case "add":
 			add += float64(r[0].flat.([]float32)[at])
@@ -177,13 +183,16 @@ func TestAttentionMatchesBruteForce(t *testing.T) {
 	cases := []attentionCase{
 		{2, 4, 2, 5, 7, 8, bhsd, false, false, false, ""},
 		{1, 1, 1, 1, 1, 1, bhsd, true, false, false, ""},
-		{1, 9, 3, 130, 130, 64, bshd, true, false, false, ""}, // several tiles of queries and keys
-		{2, 6, 1, 33, 33, 5, bshd, true, false, false, ""},    // all heads share one
-		{1, 9, 3, 1, 1030, 64, bshd, false, false, true, ""},  // a decode step: two tiles of keys
-		{3, 2, 2, 10, 12, 16, bshd, false, false, true, ""},   // padded batches
-		{2, 2, 1, 70, 9, 4, bhsd, true, false, true, ""},      // causal and padded, more queries than keys
+		{1, 9, 3, 130, 130, 64, bshd, true, false, false, ""},   // several tiles of queries and keys
+		{2, 6, 1, 33, 33, 5, bshd, true, false, false, ""},      // all heads share one
+		{1, 9, 3, 1, 1030, 64, bshd, false, false, true, ""},    // a decode step: two tiles of keys
+		{1, 4, 2, 2, 1500, 8, bhsd, false, true, false, "bool"}, // keys are split
+		{2, 3, 1, 1, 1300, 16, bshd, false, false, false, "band"},
+		{3, 2, 2, 10, 12, 16, bshd, false, false, true, ""}, // padded batches
+		{2, 2, 1, 70, 9, 4, bhsd, true, false, true, ""},    // causal and padded, more queries than keys
 		{1, 4, 2, 65, 300, 16, bhsd, false, false, false, "bool"},
 		{1, 2, 2, 40, 1500, 16, bshd, false, false, false, "band"},
+		{1, 4, 2, 100, 300, 16, bshd, false, false, false, "offset"},
 		{1, 3, 1, 20, 200, 7, bshd, false, false, false, "add"},
 		{1, 3, 1, 20, 200, 7, bhsd, false, false, false, "add"},
 		{2, 4, 2, 6, 30, 8, bshd, false, false, false, "bool4"},
@@ -279,7 +288,7 @@ func TestAttentionRejectsShapes(t *testing.T) {
 func BenchmarkAttention(b *testing.B) {
 	for _, c := range []attentionCase{
 		{1, 9, 3, 512, 512, 64, compute.AttentionAxesLayoutBSHD, true, false, false, ""},
-		{1, 9, 3, 512, 2048, 64, compute.AttentionAxesLayoutBSHD, false, false, false, "bool"},
+		{1, 9, 3, 512, 2048, 64, compute.AttentionAxesLayoutBSHD, false, false, false, "offset"},
 		{1, 9, 3, 1, 2048, 64, compute.AttentionAxesLayoutBSHD, false, false, false, ""},
 	} {
 		b.Run(fmt.Sprintf("%dx%d%s", c.queries, c.keys, c.mask), func(b *testing.B) {
