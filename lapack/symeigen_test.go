@@ -223,7 +223,10 @@ func TestSymEigen(t *testing.T) {
 	}
 	var s SymEigen
 	for _, n := range sizes {
-		for _, c := range eigenCases(n) {
+		for i, c := range eigenCases(n) {
+			if n > 36 && (n+i)%4 != 0 { // each case at every fourth size
+				continue
+			}
 			uplo := blas.Upper
 			if n%2 == 1 {
 				uplo = blas.Lower
@@ -291,8 +294,8 @@ func TestSymEigenAgainstGonum(t *testing.T) {
 }
 
 func TestSymEigenLarge(t *testing.T) {
-	for _, n := range []int{576, 700} {
-		for _, c := range eigenCases(n)[:7] {
+	for i, n := range []int{576, 450} {
+		for _, c := range eigenCases(n)[i : i+6] {
 			t.Run(fmt.Sprintf("%s-%d", c.name, n), func(t *testing.T) {
 				a := symmetric(blas.Upper, n, c.at)
 				var s SymEigen

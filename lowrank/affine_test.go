@@ -146,7 +146,7 @@ func TestNoAffineMapBeatsAffine(t *testing.T) {
 	}
 	best := math.Inf(1)
 	for range 20 {
-		best = math.Min(best, square(alternating(rng, centred, w, k, 200))/200)
+		best = math.Min(best, square(alternating(rng, centred, w, k, 60))/200)
 	}
 	if !(best >= e*(1-1e-9)) || !(best <= e*(1+1e-6)) {
 		t.Errorf("the best of 20 restarts has error %.9g, Affine %.9g", best, e)
