@@ -73,9 +73,10 @@ func TestQuantiseRange(t *testing.T) {
 		limit float32
 	}{{Q8_0, 127 * 65504}, {Q4_0, 8 * 65504}, {Q4_1, 65504}} {
 		b := make([]byte, tc.t.BlockBytes())
-		for _, bad := range []float32{float32(math.NaN()), float32(math.Inf(1)), float32(math.Inf(-1)), math.Nextafter32(tc.limit, math.MaxFloat32)} {
+		above := float64(math.Nextafter32(tc.limit, math.MaxFloat32))
+		for _, bad := range []float64{math.NaN(), math.Inf(1), math.Inf(-1), above, -above} {
 			x := make([]float32, 32)
-			x[17] = bad
+			x[17] = float32(bad)
 			if Quantise(tc.t, b, x) == nil {
 				t.Errorf("%v: no error for %v", tc.t, bad)
 			}

@@ -18,7 +18,7 @@ const fewTokens = 8
 // prefetchers to run at full speed; when several vectors share the reading, cacheBytes at a time stay in the first-level
 // cache until all have used them.
 const (
-	readBytes  = 256 << 10
+	readBytes  = 512 << 10
 	cacheBytes = 16 << 10
 )
 
@@ -49,17 +49,18 @@ type product struct {
 	ldx, tokens          int
 	grain                int // rows in a piece
 	block                int // rows that fit cacheBytes, a multiple of 8
-	dot                  func(dst []float32, w []byte, stride int, q []int8, scales, sums []float32)
+	dot                  simd.DotKernel
 }
 
 // MulTo computes dst = X Wᵀ: W is rows x cols, row by row in blocks of type t (cols a multiple of the block size), X is
 // tokens x cols with row stride ldx, dst is tokens x rows with row stride ldd and must not overlap the inputs.
 //
-// For up to 8 tokens and t one of Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q4_K and Q6_K, every 32 values of X are rounded to 8 bits with a scale
-// of their own, and products are summed as integers within a block: with b a block of a row, the error is at most
-// sum_b (max |x_b| / 254) |w_b|_1, besides rounding. Otherwise tiles of W are expanded and multiplied in float32. Which
-// of the two runs depends on t and tokens alone, and results do not depend on GOMAXPROCS. NaN and infinities in X make
-// all of their token's results NaN, or what float32 arithmetic gives. ws may be nil.
+// For up to 8 tokens and t one of Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q4_K and Q6_K, every 32 values of X are rounded to 8 bits
+// with a scale of their own, and products are summed as integers within a block: over such groups b of a row the error is
+// at most sum_b (max |x_b| / 254) |w_b|_1, besides rounding. Otherwise tiles of W are expanded and multiplied in float32.
+// Which of the two runs depends on t and tokens alone, and results do not depend on GOMAXPROCS. NaN and infinities in X
+// make all of their token's results NaN in the first case, and what float32 arithmetic gives in the second. ws may be nil.
+// It is an error when shapes do not fit each other or their slices.
 func MulTo(t Type, dst []float32, ldd int, w []byte, rows, cols int, x []float32, ldx, tokens int, ws *Workspace) error {
 	rowBytes, err := checkProduct(t, dst, ldd, w, rows, cols, x, ldx, tokens)
 	if err != nil {
@@ -77,8 +78,10 @@ func MulTo(t Type, dst []float32, ldd int, w []byte, rows, cols int, x []float32
 	if ws == nil {
 		ws = new(Workspace)
 	}
-	ws.work = product{t: t, dst: dst, ldd: ldd, w: w, rows: rows, cols: cols, rowBytes: rowBytes, x: x, ldx: ldx, tokens: tokens,
-		block: max(8, cacheBytes/rowBytes/8*8), dot: dotKernel(t)}
+	ws.work = product{
+		t: t, dst: dst, ldd: ldd, w: w, rows: rows, cols: cols, rowBytes: rowBytes, x: x, ldx: ldx, tokens: tokens,
+		block: max(8, cacheBytes/rowBytes/8*8), dot: dotKernel(t),
+	}
 	if ws.decode == nil {
 		ws.decode, ws.expand = ws.decodePiece, ws.expandPiece
 	}
@@ -135,13 +138,17 @@ func checkProduct(t Type, dst []float32, ldd int, w []byte, rows, cols int, x []
 	case rows < 0 || tokens < 0:
 		return 0, fmt.Errorf("quant: multiply: %d rows, %d tokens", rows, tokens)
 	case rowBytes > 0 && len(w)/rowBytes < rows:
-		return 0, fmt.Errorf("quant: multiply: %d rows of %d values in %v take %d bytes each, got %d bytes", rows, cols, t, rowBytes, len(w))
+		return 0, fmt.Errorf("quant: multiply: %d rows of %d values in %v take %d bytes each, got %d bytes",
+			rows, cols, t, rowBytes, len(w))
 	case ldx < cols || ldd < rows:
-		return 0, fmt.Errorf("quant: multiply: row strides %d of the input and %d of the output, expected at least %d and %d", ldx, ldd, cols, rows)
+		return 0, fmt.Errorf("quant: multiply: row strides %d of the input and %d of the output, expected at least %d and %d",
+			ldx, ldd, cols, rows)
 	case tokens > 0 && cols > 0 && (len(x) < cols || (len(x)-cols)/ldx < tokens-1):
-		return 0, fmt.Errorf("quant: multiply: input of %d values, expected %d rows of %d with stride %d", len(x), tokens, cols, ldx)
+		return 0, fmt.Errorf("quant: multiply: input of %d values, expected %d rows of %d with stride %d",
+			len(x), tokens, cols, ldx)
 	case tokens > 0 && rows > 0 && (len(dst) < rows || (len(dst)-rows)/ldd < tokens-1):
-		return 0, fmt.Errorf("quant: multiply: output of %d values, expected %d rows of %d with stride %d", len(dst), tokens, rows, ldd)
+		return 0, fmt.Errorf("quant: multiply: output of %d values, expected %d rows of %d with stride %d",
+			len(dst), tokens, rows, ldd)
 	}
 	return rowBytes, nil
 }

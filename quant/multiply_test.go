@@ -108,7 +108,8 @@ func checkProductOf(t *testing.T, rng *rand.Rand, m stored, tokens int) {
 				tol = bound + 1.01*float64(m.cols/32+16)*0x1p-24*terms
 			}
 			if got := float64(dst[i*ldd+r]); !(math.Abs(got-want) <= tol) {
-				t.Fatalf("%v %dx%d, %d tokens: token %d row %d: got %v, want %v within %.2g", m.t, m.rows, m.cols, tokens, i, r, got, want, tol)
+				t.Fatalf("%v %dx%d, %d tokens: token %d row %d: got %v, want %v within %.2g",
+					m.t, m.rows, m.cols, tokens, i, r, got, want, tol)
 			}
 		}
 		for r := m.rows; r < ldd; r++ {

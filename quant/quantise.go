@@ -18,14 +18,15 @@ func CanQuantise(t Type) bool {
 	return false
 }
 
-// Quantise sets dst to the values of src as type t, one of CanQuantise. F16 and BF16 round to nearest even and
-// overflow to infinity. Blocks are bit for bit those of ggml's reference code: Q8_0 scales by the largest magnitude over 127; Q4_0 by the value of largest
-// magnitude over -8, so that this value is met exactly up to the scale's own rounding; Q4_1 spreads 16 levels over minimum to maximum. It is an error
-// when dst has not the length that RowBytes gives, when t cannot be written, and, for block types, when src has a
-// value that is not finite, or too large for the F16 scale, since one such value would spoil its block without a trace.
+// Quantise sets dst to the values of src as type t, one of CanQuantise. F16 and BF16 round to nearest even and overflow to
+// infinity. Blocks are bit for bit those of ggml's reference code: Q8_0 scales by the largest magnitude over 127; Q4_0 by
+// the value of largest magnitude over -8, so that this value is met up to the scale's own rounding; Q4_1 spreads 16 levels
+// from minimum to maximum. It is an error when dst has not the length that RowBytes gives, when t cannot be written, and,
+// for block types, when src has a value that is not finite or too large for the F16 scale, since one such value would
+// spoil its block without a trace.
 func Quantise(t Type, dst []byte, src []float32) error {
 	if !CanQuantise(t) {
-		return fmt.Errorf("quant: quantise %v: not a type that can be written; expected F32, F16, BF16, Q8_0, Q4_0 or Q4_1", t)
+		return fmt.Errorf("quant: quantise %v: cannot be written; expected F32, F16, BF16, Q8_0, Q4_0 or Q4_1", t)
 	}
 	if err := checkLengths("quantise", t, len(src), len(dst)); err != nil {
 		return err

@@ -17,8 +17,8 @@ type quantKernels struct {
 }
 
 // DotKernel sets dst[r] to the inner product of row r of a quantised matrix with a quantised vector (see
-// QuantiseVector). Row r starts at w[r*stride]; the vector has len(q) values, a multiple of the block size. Sums within 32 values (16 for
-// Q6_K) are exact integers; a result depends on its row and the vector alone.
+// QuantiseVector). Row r starts at w[r*stride]; the vector has len(q) values, a multiple of the block size. Sums within 32
+// values are exact integers; a result depends on its row and the vector alone.
 type DotKernel func(dst []float32, w []byte, stride int, q []int8, scales, sums []float32)
 
 var (
@@ -38,7 +38,8 @@ func DequantiseQ4_1(dst []float32, blocks []byte) {
 	qk.dequantQ4_1(checkBlocks(dst, blocks, 32, 20), blocks)
 }
 
-// DequantiseQ5_0 is for blocks of 32: F16 scale d, 4 bytes with bit 4 of every value, 16 bytes as in Q4_0; value = d (q - 16).
+// DequantiseQ5_0 is for blocks of 32: F16 scale d, 4 bytes with bit 4 of every value, 16 bytes as in Q4_0;
+// value = d (q - 16).
 func DequantiseQ5_0(dst []float32, blocks []byte) {
 	qk.dequantQ5_0(checkBlocks(dst, blocks, 32, 22), blocks)
 }
@@ -83,7 +84,8 @@ func DequantiseQ6_K(dst []float32, blocks []byte) {
 // checkBlocks panics unless blocks holds exactly len(dst) values in blocks of values and bytes; it returns dst.
 func checkBlocks(dst []float32, blocks []byte, values, bytes int) []float32 {
 	if len(dst)%values != 0 || len(blocks) != len(dst)/values*bytes {
-		panic(fmt.Sprintf("simd: %d values and %d bytes: expected blocks of %d values in %d bytes", len(dst), len(blocks), values, bytes))
+		panic(fmt.Sprintf("simd: %d values and %d bytes: expected blocks of %d values in %d bytes",
+			len(dst), len(blocks), values, bytes))
 	}
 	return dst
 }
@@ -139,14 +141,15 @@ func dot(kernel DotKernel, values, bytes int, dst []float32, w []byte, stride in
 	n := len(q)
 	row := n / values * bytes
 	if n%values != 0 || len(scales) < n/32 || len(sums) < n/32 || stride < row {
-		panic(fmt.Sprintf("simd: vector of %d values, %d scales, %d sums, row stride %d: expected a multiple of %d values, %d scales and sums, stride at least %d",
-			n, len(scales), len(sums), stride, values, n/32, row))
+		panic(fmt.Sprintf("simd: vector of %d values, %d scales, %d sums: expected a multiple of %d values, one scale "+
+			"and sum for every 32; row stride %d, expected at least %d", n, len(scales), len(sums), values, stride, row))
 	}
 	if len(dst) == 0 {
 		return
 	}
 	if need := (len(dst)-1)*stride + row; len(w) < need {
-		panic(fmt.Sprintf("simd: %d rows of %d bytes, stride %d: matrix has %d bytes, expected %d", len(dst), row, stride, len(w), need))
+		panic(fmt.Sprintf("simd: %d rows of %d bytes, stride %d: matrix has %d bytes, expected %d",
+			len(dst), row, stride, len(w), need))
 	}
 	if n == 0 {
 		clear(dst)

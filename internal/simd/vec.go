@@ -41,7 +41,7 @@ var (
 	vec     = pick(vecSets)
 )
 
-// Exp sets dst to the exponential of each x. The error is below 1 ulp (2 ulp promised); results below the smallest normal number are
+// Exp sets dst to the exponential of each x, within 2 ulp (1 ulp seen); results below the smallest normal number are
 // rounded once more. Overflow gives +Inf from 88.722839 on, underflow 0 from -103.9721 down, and NaN stays NaN.
 func Exp(dst, x []float32) { vec.exp(dst[:len(x)], x) }
 
@@ -58,7 +58,8 @@ func Silu(dst, x []float32) { vec.silu(dst[:len(x)], x) }
 // 2016 that GPT-2 uses. At -Inf it is NaN.
 func GeluTanh(dst, x []float32) { vec.geluTanh(dst[:len(x)], x) }
 
-// Gelu sets dst to x P(N < x), N a standard normal, for each x: x/2 (1 + erf(x/sqrt(2))) (Hendrycks, Gimpel 2016). At -Inf it is NaN.
+// Gelu sets dst to x P(N < x), N a standard normal, for each x: x/2 (1 + erf(x/sqrt(2))) (Hendrycks, Gimpel
+// 2016). At -Inf it is NaN.
 func Gelu(dst, x []float32) { vec.gelu(dst[:len(x)], x) }
 
 // Add sets dst to x + y.
