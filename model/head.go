@@ -200,6 +200,7 @@ func (l *Llama) eachLogits(ctx context.Context, n int, fill func(dst []float32, 
 	if err != nil {
 		return err
 	}
+	defer l.source.Release(l.headName())
 	d := l.config.Hidden
 	tokens := min(headTokens, padded(n))
 	var in, norm, weight *array

@@ -84,6 +84,7 @@ func (l *Llama) loadLinear(w *weightSet, block, j int, f form) error {
 	if err := l.readInto(parts[0].float32s(), name+".weight", m, n); err != nil {
 		return err
 	}
+	l.source.Release(name + ".weight") // a model is not to pile up in memory, a block after the other
 	var bias []float32
 	if l.source.Has(name + ".bias") {
 		parts = grown(parts, 2)
