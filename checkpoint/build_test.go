@@ -2,6 +2,7 @@ package checkpoint
 
 import (
 	"encoding/binary"
+	"flag"
 	"math"
 	"os"
 	"runtime"
@@ -9,6 +10,14 @@ import (
 
 	"github.com/eckart-go/eckart/quant"
 )
+
+// TestMain lowers the number of random cases, each of which waits for the disk several times. -rapid.checks overrides it.
+func TestMain(m *testing.M) {
+	if err := flag.Set("rapid.checks", "30"); err != nil {
+		panic(err)
+	}
+	os.Exit(m.Run())
+}
 
 // buildSafetensors returns a file with one F32 tensor of n values 0, 1, 2...
 func buildSafetensors(t testing.TB, name string, n int) []byte {

@@ -146,6 +146,9 @@ func readGGUFConfig(c *Checkpoint) (Config, error) {
 	if arch != "llama" && arch != "qwen2" {
 		return Config{}, fmt.Errorf("architecture %q is not supported; expected llama or qwen2", arch)
 	}
+	if n, ok := wholeNumber(c.metadata["split.count"]); ok && n > 1 {
+		return Config{}, fmt.Errorf("one of %d shards of a model; join them first: llama-gguf-split --merge", n)
+	}
 	m := &ggufMeta{values: c.metadata, arch: arch}
 	if m.int(keyExperts, 0) > 1 {
 		return Config{}, fmt.Errorf("a mixture of %d experts, which is not supported", m.int(keyExperts, 0))

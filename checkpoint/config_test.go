@@ -2,6 +2,7 @@ package checkpoint
 
 import (
 	"fmt"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -54,6 +55,63 @@ func TestParseConfig(t *testing.T) {
 	} {
 		if _, err := parseHFConfig(fmt.Appendf(nil, "{%s,%s}", smallConfig, tc.text)); err == nil || !strings.Contains(err.Error(), tc.want) {
 			t.Errorf("%s: got %v, want an error with %q", tc.text, err, tc.want)
+		}
+	}
+}
+
+// What a GGUF file's metadata can get wrong, seen through OpenModel on a file that is otherwise whole.
+func TestGGUFConfigErrors(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "m.gguf")
+	source, err := Open("testdata/qwen2.gguf")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer source.Close()
+	data := map[string][]byte{}
+	for _, info := range source.Tensors() {
+		if data[info.Name], err = source.Raw(info.Name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, tc := range []struct {
+		key   string
+		value any // nil removes the key
+		want  string
+	}{
+		{"general.architecture", nil, `key "general.architecture" is missing`},
+		{"general.architecture", "gemma", `architecture "gemma" is not supported; expected llama or qwen2`},
+		{"qwen2.block_count", nil, `key "qwen2.block_count" is missing`},
+		{"qwen2.block_count", "two", `key "qwen2.block_count" is two (string), expected a whole number`},
+		{"qwen2.block_count", uint32(3), `tensor "model.layers.2.input_layernorm.weight" is missing`},
+		{"qwen2.block_count", uint32(1 << 31), "number of layers is 2147483648"},
+		{"qwen2.attention.head_count", uint32(0), `key "qwen2.attention.head_count" is 0`},
+		{"qwen2.attention.head_count", uint32(8), "heads of 4 keys"},
+		{"qwen2.embedding_length", uint32(64), "shape [280 32], expected [280 64] by the configuration"},
+		{"qwen2.attention.layer_norm_rms_epsilon", true, "is a bool, expected a float32"},
+		{"qwen2.expert_count", uint32(8), "a mixture of 8 experts"},
+		{"qwen2.rope.scaling.type", "yarn", `RoPE scaling "yarn" is not supported`},
+		{"split.count", uint16(5), "one of 5 shards of a model"},
+	} {
+		meta := source.Metadata()
+		if meta[tc.key] = tc.value; tc.value == nil {
+			delete(meta, tc.key)
+		}
+		if tc.want == "heads of 4 keys" {
+			meta["qwen2.attention.key_length"] = uint32(4)
+		}
+		w, err := CreateGGUF(path, source.Tensors(), meta)
+		if err == nil {
+			err = writeAll(w, source.Tensors(), data)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		m, err := OpenModel(path)
+		if err == nil {
+			m.Close()
+		}
+		if err == nil || !strings.Contains(err.Error(), tc.want) || !strings.Contains(err.Error(), path) {
+			t.Errorf("%s = %v: got %v, want an error about the file with %q", tc.key, tc.value, err, tc.want)
 		}
 	}
 }

@@ -11,6 +11,7 @@ import (
 // fuzzParser adds seeds and checks that a parser neither panics nor allocates beyond its input, and that what it accepts
 // describes exactly the bytes it hands out.
 func fuzzParser(f *testing.F, seeds [][]byte, parse func(path string, data []byte) (*parsed, error)) {
+	f.Add([]byte{})
 	for _, s := range seeds {
 		f.Add(s)
 	}
