@@ -236,3 +236,15 @@ func BenchmarkQuantise(b *testing.B) {
 		})
 	}
 }
+
+// roundAway against the standard library on everything near a half, and on the smallest numbers.
+func TestRoundAway(t *testing.T) {
+	for k := -254; k <= 254; k++ {
+		half := float32(k) / 2
+		for _, v := range []float32{half, math.Nextafter32(half, 200), math.Nextafter32(half, -200)} {
+			if got, want := float64(roundAway(v)), math.Round(float64(v)); got != want {
+				t.Errorf("%v rounds to %v, want %v", v, got, want)
+			}
+		}
+	}
+}

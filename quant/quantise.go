@@ -115,7 +115,7 @@ func quantiseQ8_0(dst []byte, src []float32) {
 		inverse := reciprocal(d)
 		binary.LittleEndian.PutUint16(dst, simd.ToF16(d))
 		for i, v := range block {
-			dst[2+i] = byte(int8(roundAway(v * inverse)))
+			dst[2+i] = byte(roundAway(v * inverse))
 		}
 	}
 }
@@ -172,8 +172,8 @@ func reciprocal(d float32) float32 {
 	return 0
 }
 
-// roundAway rounds to nearest, half away from zero; |v| is below 2^22.
-func roundAway(v float32) float32 { return float32(math.Round(float64(v))) }
+// roundAway rounds to nearest, half away from zero, for |v| <= 127; in float64 the sum is exact where it matters.
+func roundAway(v float32) int8 { return int8(float64(v) + math.Copysign(0.5, float64(v))) }
 
 // level4 truncates v to one of 0 to 15.
 func level4(v float32) byte { return byte(min(max(int(v), 0), 15)) }
