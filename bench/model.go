@@ -56,7 +56,7 @@ func modelCases() ([]benchCase, error) {
 		{name: "decode float32, PyTorch", work: decodedTokens, unit: "token", tol: 1e-3, peer: "torch",
 			request: request("decode", nil), prepare: func() (*prepared, error) { return prepareDecode(path, float32s) }},
 	}
-	if text := findText(); text != "" {
+	if text := dataFile("wikitext-2", "wiki.test.raw"); text != "" {
 		info, err := os.Stat(text)
 		if err != nil {
 			return nil, err
@@ -133,9 +133,8 @@ func prepareDecode(path string, opts model.SessionOptions) (*prepared, error) {
 	}, nil
 }
 
-// findText returns the text to encode: the test part of wikitext-2 in the data folder that ECKART_DATA names, or in
-// shared/data beside the module.
-func findText() string {
+// dataFile returns a file of the data folder that ECKART_DATA names, or of shared/data beside the module; "" if it is not there.
+func dataFile(elements ...string) string {
 	folder := os.Getenv("ECKART_DATA")
 	if folder == "" {
 		root, err := moduleRoot()
@@ -144,7 +143,7 @@ func findText() string {
 		}
 		folder = filepath.Join(filepath.Dir(root), "shared", "data")
 	}
-	path := filepath.Join(folder, "wikitext-2", "wiki.test.raw")
+	path := filepath.Join(folder, filepath.Join(elements...))
 	if _, err := os.Stat(path); err != nil {
 		return ""
 	}

@@ -18,6 +18,10 @@ type record struct {
 	PeerTime    float64 `json:"peer_s"`       // 0 when no peer ran
 	Ratio       float64 `json:"ratio"`        // peer_s / ours_s
 
+	// Of whole processes, in the suite compress.
+	OursPeak int64 `json:"ours_peak_bytes,omitempty"`
+	PeerPeak int64 `json:"peer_peak_bytes,omitempty"`
+
 	work float64 // operations, tokens, bytes of one call, for the table
 	unit string
 }
@@ -57,8 +61,12 @@ func tablePrinter(w io.Writer) printer {
 			_, err := fmt.Fprintf(w, "%-34s %7d  %-10s %11s %11s %7s  %s\n", r.Case, r.Threads, "-", duration(r.Ours), "-", "-", rate(r.work, r.Ours, r.unit))
 			return err
 		}
-		_, err := fmt.Fprintf(w, "%-34s %7d  %-10s %11s %11s %7.2f  %s, %s\n", r.Case, r.Threads, r.Peer,
-			duration(r.Ours), duration(r.PeerTime), r.Ratio, rate(r.work, r.Ours, r.unit), rate(r.work, r.PeerTime, r.unit))
+		rates := rate(r.work, r.Ours, r.unit) + ", " + rate(r.work, r.PeerTime, r.unit)
+		if r.PeerPeak > 0 {
+			rates = fmt.Sprintf("peak memory %d MB, %d MB", r.OursPeak>>20, r.PeerPeak>>20)
+		}
+		_, err := fmt.Fprintf(w, "%-34s %7d  %-10s %11s %11s %7.2f  %s\n", r.Case, r.Threads, r.Peer,
+			duration(r.Ours), duration(r.PeerTime), r.Ratio, rates)
 		return err
 	}
 }

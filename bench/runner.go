@@ -16,7 +16,7 @@ import (
 
 // pace is how measuring spends its time.
 type pace struct {
-	rounds int // at most; slow cases take fewer, never less than 3
+	rounds int // at most; slow cases take fewer, but 3 at least
 	// batch is how long one repetition lasts at least: calls are repeated until the clock and the scheduler matter little.
 	batch time.Duration
 	// settle is the pause between contenders: OpenBLAS and OpenMP workers spin for a while after their last call, and would
@@ -27,7 +27,7 @@ type pace struct {
 }
 
 func defaultPace(rounds int) pace {
-	return pace{rounds: max(3, rounds), batch: 30 * time.Millisecond, settle: 40 * time.Millisecond, patience: 12 * time.Second}
+	return pace{rounds: max(1, rounds), batch: 30 * time.Millisecond, settle: 40 * time.Millisecond, patience: 12 * time.Second}
 }
 
 // benchCase is one thing to measure.

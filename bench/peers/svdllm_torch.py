@@ -149,12 +149,16 @@ def refit(w, a, stats):
     return torch.cholesky_solve((w @ sa).T, torch.linalg.cholesky(normal)).T.float()
 
 
-def error_of(w, b, a, stats):
-    """Squared output error of B A on the calibration tokens, and the squared size of the outputs."""
+def error_of(w, b, a, bias, stats):
+    """Squared output error of B A on the calibration tokens, and the squared size of the outputs. The bias of LoRD takes the
+    mean out of the error."""
     if stats.gram is None:
         return None, None
+    gram = stats.gram
+    if bias is not None:
+        gram = gram - torch.outer(stats.sum, stats.sum) / stats.count
     d, w = w.double() - b.double() @ a.double(), w.double()
-    return ((d @ stats.gram) * d).sum().item(), ((w @ stats.gram) * w).sum().item()
+    return ((d @ gram) * d).sum().item(), ((w @ stats.gram) * w).sum().item()
 
 
 def replace(block, name, b, a, bias=None):
@@ -225,7 +229,7 @@ def compress(model, batches, method, keep):
                 b, a = truncate(u, sigma, vt, r)
                 if method == "svdllm-wu":
                     b = refit(w, a, moved[name])
-            error, size = error_of(w, b, a, s)
+            error, size = error_of(w, b, a, bias, s)
             replace(block, name, b, a, bias)
             layers.append({"name": f"model.layers.{i}.{name}", "rank": r, "error": error, "size": size})
         lap("factor")
