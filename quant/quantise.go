@@ -58,8 +58,9 @@ func checkRange(t Type, src []float32) error {
 	case Q4_0:
 		limit *= 8
 	}
-	for i, v := range src {
-		if !(v >= -limit && v <= limit) {
+	most := math.Float32bits(limit)
+	for i, v := range src { // as integers, magnitudes order like the numbers, with infinity and NaN above them
+		if math.Float32bits(v)&^(1<<31) > most {
 			return fmt.Errorf("quant: quantise %v: value %d is %v, expected a magnitude of at most %v", t, i, v, limit)
 		}
 	}
@@ -107,11 +108,11 @@ func putHalves(dst []byte, src []float32, convert func([]uint16, []float32)) {
 
 func quantiseQ8_0(dst []byte, src []float32) {
 	for ; len(src) >= 32; dst, src = dst[34:], src[32:] {
-		block, top := src[:32], float32(0)
+		block, top := src[:32], uint32(0)
 		for _, v := range block {
-			top = max(top, abs(v))
+			top = max(top, math.Float32bits(v)&^(1<<31))
 		}
-		d := top / 127
+		d := math.Float32frombits(top) / 127
 		inverse := reciprocal(d)
 		binary.LittleEndian.PutUint16(dst, simd.ToF16(d))
 		for i, v := range block {
