@@ -23,7 +23,10 @@ func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
 		Setup: func(env *testscript.Env) error {
-			env.Setenv("MODEL", filepath.Join(root, "quickstart", "data", "stories260K.bin"))
+			data := filepath.Join(root, "quickstart", "data")
+			env.Setenv("MODEL", filepath.Join(data, "stories260K.bin"))
+			env.Setenv("TEXT", filepath.Join(data, "calibration.txt"))
+			env.Setenv("HELDOUT", filepath.Join(data, "heldout.txt"))
 			env.Setenv("ECKART_CACHE", env.WorkDir+"/cache")
 			env.Setenv("HF_HOME", env.WorkDir+"/hf")
 			return nil
