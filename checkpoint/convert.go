@@ -226,6 +226,7 @@ func (c *conversion) write(ctx context.Context, w *Writer) error {
 		if err := c.writeStep(w, s); err != nil {
 			return err
 		}
+		c.model.Release(s.source)
 		done += s.out.Bytes
 		if c.opts.Progress != nil {
 			c.opts.Progress(done, total)
