@@ -17,6 +17,7 @@ type Question struct {
 	Prompt  string
 	Choices []string // with the space that separates them from the prompt
 	Answer  int      // index of the right choice
+	Labels  bool     // the choices are labels such as true and false, whose length means nothing: it is not divided by
 }
 
 // record is a question in the instruction format of the LLM-Adapters collection (Hu et al., arXiv 2304.01933).
@@ -80,6 +81,8 @@ func (r record) question() (Question, error) {
 	if texts, start := listed(body, labels); texts != nil {
 		body = strings.TrimSpace(body[:start])
 		labels = texts
+	} else {
+		q.Labels = true
 	}
 	if _, stem, ok := strings.Cut(body, ": "); ok { // after "Please choose the correct answer to the question"
 		body = stem
@@ -112,14 +115,14 @@ func listed(body string, labels []string) (texts []string, start int) {
 // ChoicesResult is the accuracy on a set of questions.
 type ChoicesResult struct {
 	Questions int
-	Accuracy  float64 // share answered rightly by the largest log-likelihood per byte of the choice
+	Accuracy  float64 // share answered rightly by the largest log-likelihood, normalised by length
 	StdErr    float64 // binomial: sqrt(p (1-p) / n)
 	Plain     float64 // share answered rightly by the largest log-likelihood, not normalised
 	Chance    float64 // expected share of guessing
 }
 
 // Choices measures m on questions: the answer is the choice of the largest log-likelihood after the prompt divided by the
-// choice's length in bytes (a measure of length that does not depend on the tokenizer; ties go to the first).
+// choice's length in bytes, as other harnesses do and independent of the tokenizer, except for Labels. Ties go to the first.
 func Choices(ctx context.Context, m *model.Llama, tok *tokenizer.Tokenizer, questions []Question, opts Options) (ChoicesResult, error) {
 	if opts.Limit > 0 && opts.Limit < len(questions) {
 		questions = questions[:opts.Limit]
@@ -147,12 +150,12 @@ func Choices(ctx context.Context, m *model.Llama, tok *tokenizer.Tokenizer, ques
 	}
 	r := ChoicesResult{Questions: len(questions)}
 	for _, q := range questions {
-		plain, perByte := choose(q, nll[:len(q.Choices)])
+		plain, normalised := choose(q, nll[:len(q.Choices)])
 		nll = nll[len(q.Choices):]
 		if plain == q.Answer {
 			r.Plain++
 		}
-		if perByte == q.Answer {
+		if normalised == q.Answer {
 			r.Accuracy++
 		}
 		r.Chance += 1 / float64(len(q.Choices))
@@ -176,9 +179,9 @@ func continuation(tok *tokenizer.Tokenizer, prompt []int, text string) (model.Sc
 	return s, nil
 }
 
-// choose returns the choices with the largest log-likelihood and with the largest a byte.
-func choose(q Question, nll [][]float64) (plain, perByte int) {
-	best, bestPerByte := math.Inf(-1), math.Inf(-1)
+// choose returns the choices with the largest log-likelihood and with the largest normalised by length.
+func choose(q Question, nll [][]float64) (plain, normalised int) {
+	best, bestNormalised := math.Inf(-1), math.Inf(-1)
 	for i, tokens := range nll {
 		sum := 0.0
 		for _, v := range tokens {
@@ -187,9 +190,12 @@ func choose(q Question, nll [][]float64) (plain, perByte int) {
 		if sum > best {
 			best, plain = sum, i
 		}
-		if sum /= float64(len(q.Choices[i])); sum > bestPerByte {
-			bestPerByte, perByte = sum, i
+		if !q.Labels {
+			sum /= float64(len(q.Choices[i]))
+		}
+		if sum > bestNormalised {
+			bestNormalised, normalised = sum, i
 		}
 	}
-	return plain, perByte
+	return plain, normalised
 }

@@ -27,18 +27,18 @@ func TestChoicesByDefinition(t *testing.T) {
 		t.Fatal(err)
 	}
 	questions := []Question{
-		{"Once upon a", []string{" time", " zebra crossing"}, 0},
-		{"Lily and Tom went to the park. They saw a big", []string{" of", " dog.", " dog and they played together."}, 1},
-		{"She wanted to play with", []string{" it, but she was", " an"}, 0},
-		{"The", []string{" the", " little girl", " sad", " x"}, 1},
+		{"Once upon a", []string{" time", " zebra crossing"}, 0, false},
+		{"Lily and Tom went to the park. They saw a big", []string{" of", " dog.", " dog and they played together."}, 1, false},
+		{"She wanted to play with", []string{" it, but she was", " an"}, 0, true},
+		{"The", []string{" the", " little girl", " sad", " x"}, 1, false},
 	}
 	var want ChoicesResult
 	for _, q := range questions {
-		plain, perByte := choose(q, likelihoods(ctx, t, m, tok, q))
+		plain, normalised := choose(q, likelihoods(ctx, t, m, tok, q))
 		if plain == q.Answer {
 			want.Plain += 0.25
 		}
-		if perByte == q.Answer {
+		if normalised == q.Answer {
 			want.Accuracy += 0.25
 		}
 	}
@@ -61,7 +61,7 @@ func TestChoicesByDefinition(t *testing.T) {
 	if _, err := Choices(ctx, m, tok, nil, Options{}); err == nil {
 		t.Error("no questions: no error")
 	}
-	if _, err := Choices(ctx, m, tok, []Question{{"A", []string{" b", ""}, 0}}, Options{}); err == nil || !strings.Contains(err.Error(), "choice 1") {
+	if _, err := Choices(ctx, m, tok, []Question{{Prompt: "A", Choices: []string{" b", ""}}}, Options{}); err == nil || !strings.Contains(err.Error(), "choice 1") {
 		t.Errorf("an empty choice: error %v", err)
 	}
 }

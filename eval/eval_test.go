@@ -135,11 +135,11 @@ func TestQuestionsOfEveryFormat(t *testing.T) {
 		want Question
 	}{
 		{"listed", record{"Please choose the correct answer to the question: Which ratio is 2: 1?\n\nAnswer1: 4 to 2 Answer2: 1 to 2\n\nAnswer format: answer1/answer2", "answer1"},
-			Question{"Question: Which ratio is 2: 1?\nAnswer:", []string{" 4 to 2", " 1 to 2"}, 0}},
+			Question{"Question: Which ratio is 2: 1?\nAnswer:", []string{" 4 to 2", " 1 to 2"}, 0, false}},
 		{"other label", record{"Please choose the correct solution to the question: Boil an egg\n\nSolution1: In water.\n\nSolution2: In sand.\n\nAnswer format: solution1/solution2", "solution2"},
-			Question{"Question: Boil an egg\nAnswer:", []string{" In water.", " In sand."}, 1}},
+			Question{"Question: Boil an egg\nAnswer:", []string{" In water.", " In sand."}, 1, false}},
 		{"not listed", record{"Please answer the following question with true or false, question: is the sky blue?\n\nAnswer format: true/false", "true"},
-			Question{"Question: is the sky blue?\nAnswer:", []string{" true", " false"}, 0}},
+			Question{"Question: is the sky blue?\nAnswer:", []string{" true", " false"}, 0, true}},
 	} {
 		got, err := tc.in.question()
 		if err != nil {
@@ -184,7 +184,7 @@ func TestRealQuestions(t *testing.T) {
 		}
 		for i, q := range questions {
 			if len(q.Choices) < 2 || len(q.Choices) > want.most || strings.Contains(q.Prompt, "Answer1:") ||
-				!strings.HasPrefix(q.Prompt, "Question: ") || strings.Contains(q.Prompt, "Please") && name != "social_i_qa" {
+				!strings.HasPrefix(q.Prompt, "Question: ") || q.Labels != (name == "boolq") || strings.Contains(q.Prompt, "Please") && name != "social_i_qa" {
 				t.Errorf("%s, question %d: %+v", name, i, q)
 			}
 		}
@@ -193,8 +193,12 @@ func TestRealQuestions(t *testing.T) {
 
 func TestChooseNormalises(t *testing.T) {
 	q := Question{Choices: []string{" ab", " abcdefgh"}}
-	plain, perByte := choose(q, [][]float64{{2, 1}, {2, 3, 1}}) // -3 and -6; a byte -1 and -0.67
-	if plain != 0 || perByte != 1 {
-		t.Errorf("plain choice %d, normalised %d, want 0 and 1", plain, perByte)
+	nll := [][]float64{{2, 1}, {2, 3, 1}} // -3 and -6; a byte -1 and -0.67
+	if plain, normalised := choose(q, nll); plain != 0 || normalised != 1 {
+		t.Errorf("plain choice %d, normalised %d, want 0 and 1", plain, normalised)
+	}
+	q.Labels = true
+	if plain, normalised := choose(q, nll); plain != 0 || normalised != 0 {
+		t.Errorf("labels: plain choice %d, normalised %d, want 0 and 0", plain, normalised)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"math"
 	"os"
+	"runtime"
 	"slices"
 	"testing"
 
@@ -85,5 +86,35 @@ func TestSmolLM2Continues(t *testing.T) {
 	}
 	if !slices.Equal(got, g.Greedy) {
 		t.Errorf("continuation %v, want PyTorch's %v", got, g.Greedy)
+	}
+}
+
+// TestSmolLM2ThreadsDoNotMatter runs matrices big enough to be shared out.
+func TestSmolLM2ThreadsDoNotMatter(t *testing.T) {
+	l, g := openSmolLM2(t)
+	ctx := context.Background()
+	text := slices.Repeat(g.Tokens, 8)
+	var first []float32
+	for _, procs := range []int{1, 2, 3} {
+		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(procs))
+		s, err := l.NewSession(ctx, SessionOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var all []float32
+		for _, n := range []int{len(text) - 3, 1, 2} { // expanded blocks, int8 products, few tokens
+			logits, err := s.Append(ctx, text[s.Len():s.Len()+n])
+			if err != nil {
+				t.Fatal(err)
+			}
+			all = append(all, logits...)
+		}
+		s.Close()
+		if first == nil {
+			first = all
+		}
+		if !slices.Equal(all, first) {
+			t.Errorf("%d threads: logits differ from those of one thread", procs)
+		}
 	}
 }
