@@ -54,6 +54,7 @@ Exit status: 0 done, 1 failed, 2 wrong usage.`,
 
 // verbs make the commands, in the order in which help lists them.
 var verbs = []func(*env) *cobra.Command{
+	newQuickstart,
 	newPull,
 	newInspect,
 	newCompress,
