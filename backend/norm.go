@@ -46,6 +46,14 @@ func (l *lowering) rowsOf(n *node, width int) rows {
 	return r
 }
 
+// inplace lists the rows' storage if the result may take it over: all of it is read in order, and not through other operands.
+func (r *rows) inplace(others ...*storage) []*storage {
+	if !r.whole() || slices.Contains(others, r.mem) {
+		return nil
+	}
+	return []*storage{r.mem}
+}
+
 func (r *rows) row(f *frame, i int) unsafe.Pointer {
 	return unsafe.Add(f.ptr(&r.view), offset(r.dims, r.spread, i)*r.esize)
 }
@@ -54,10 +62,8 @@ func (r *rows) row(f *frame, i int) unsafe.Pointer {
 func (l *lowering) byRow(name string, src rows, out view, reads []*storage, do func(f *frame, dst, x unsafe.Pointer)) {
 	count := out.count() / src.width
 	per := max(1, rowGrain/src.width)
-	st := &step{name: name, reads: append(reads, src.mem), writes: []*storage{out.mem}, pieces: (count + per - 1) / per}
-	if src.whole() {
-		st.inplace = []*storage{src.mem}
-	}
+	st := &step{name: name, reads: append([]*storage{src.mem}, reads...), writes: []*storage{out.mem}, pieces: (count + per - 1) / per}
+	st.inplace = src.inplace(reads...)
 	st.piece = func(f *frame, i int) {
 		dst := f.ptr(&out)
 		for j := i * per; j < min(count, (i+1)*per); j++ {

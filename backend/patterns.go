@@ -332,9 +332,7 @@ func (l *lowering) rotary(n *node) {
 	per := max(1, rowGrain/width)
 	st := &step{name: "Rotary", reads: []*storage{src.mem, tables[0].mem, tables[1].mem}, writes: []*storage{out.mem},
 		pieces: (count + per - 1) / per}
-	if src.whole() {
-		st.inplace = []*storage{src.mem}
-	}
+	st.inplace = src.inplace(tables[0].mem, tables[1].mem)
 	st.piece = func(f *frame, i int) {
 		dst := f.ptr(&out)
 		for j := i * per; j < min(count, (i+1)*per); j++ {

@@ -338,3 +338,35 @@ func TestFusedDenseMatchesDefinition(t *testing.T) {
 		}
 	}
 }
+
+// TestRowsAreNotOverwrittenWhileNeeded: a norm whose weight is a row of its own operand, and a rotation whose table is, give
+// the same whether or not the operand may be overwritten.
+func TestRowsAreNotOverwrittenWhileNeeded(t *testing.T) {
+	rng := rand.New(rand.NewPCG(34, 1))
+	x := tensor{normal(rng, 4*8, 1), shapes.Make(dtypes.Float32, 4, 8)}
+	for name, op := range map[string]func(g *graphOps, y, row compute.Value) compute.Value{
+		"layer norm": func(g *graphOps, y, row compute.Value) compute.Value {
+			return g.ok(g.f.FusedLayerNorm(y, []int{1}, 1e-5, g.ok(g.f.Reshape(row, 8)), nil))
+		},
+		"rotary": func(g *graphOps, y, row compute.Value) compute.Value {
+			return g.add(g.mul(y, row), g.mul(g.join(g.half(y, 1), g.half(y, 0)), row))
+		},
+	} {
+		run := func(keep bool) tensor {
+			out, err := execute(ours, []tensor{x}, nil, func(f compute.Function, in []compute.Value) ([]compute.Value, error) {
+				g := &graphOps{f: f}
+				y := g.add(in[0], in[0])
+				results := []compute.Value{op(g, y, g.ok(f.Slice(y, []int{1, 0}, []int{2, 8}, nil)))}
+				if keep {
+					results = append(results, y)
+				}
+				return results, g.err
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return out[0]
+		}
+		compare(t, name, run(false), run(true), exact)
+	}
+}
