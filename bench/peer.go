@@ -16,12 +16,13 @@ import (
 	"runtime/debug"
 	"slices"
 	"strings"
+	"time"
 )
 
 // Drivers speak JSON, one object a line: a request on their standard input, its answer on their standard output.
 //
 //	{"op":"setup","threads":2,...}  ->  {"library":"openblas","version":"...","sum":1.5,"size":20}
-//	{"op":"run","calls":40}         ->  {"seconds":0.031}     one untimed call, then 40 timed ones
+//	{"op":"run","calls":40,"warm":0.06}  ->  {"seconds":0.031}  untimed calls for so long, one at least, then 40 timed ones
 //	anything that fails             ->  {"error":"..."}
 
 //go:embed peers/*.py
@@ -126,8 +127,8 @@ func (p *peer) setup(request map[string]any, threads int) (answer, error) {
 }
 
 // time is the run of a contender.
-func (p *peer) time(calls int) (float64, error) {
-	a, err := p.ask(map[string]any{"op": "run", "calls": calls})
+func (p *peer) time(calls int, warm time.Duration) (float64, error) {
+	a, err := p.ask(map[string]any{"op": "run", "calls": calls, "warm": warm.Seconds()})
 	if err == nil && !(a.Seconds > 0) {
 		err = fmt.Errorf("driver %s: no time in the answer", p.name)
 	}

@@ -79,7 +79,7 @@ func TestProtocol(t *testing.T) {
 	if a.Library != "fakeblas" || a.Version != "1.0 on 2 threads" || a.Sum != 6 {
 		t.Errorf("setup answered %+v", a)
 	}
-	if s, err := p.time(50); err != nil || s != 0.1 {
+	if s, err := p.time(50, 0); err != nil || s != 0.1 {
 		t.Errorf("50 calls took %v s, %v", s, err)
 	}
 }
@@ -94,7 +94,7 @@ func TestProtocolFailures(t *testing.T) {
 		p := startFake(t, mode)
 		_, err := p.setup(nil, 1)
 		if mode == "timeless" && err == nil {
-			_, err = p.time(1)
+			_, err = p.time(1, 0)
 		}
 		if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "driver fake") {
 			t.Errorf("%s: error %v, want one that names the driver and says %q", mode, err, want)
@@ -124,7 +124,7 @@ func TestMedian(t *testing.T) {
 func TestInterleave(t *testing.T) {
 	var order []string
 	timed := func(name string, perCall float64) *contender {
-		return &contender{name: name, run: func(calls int) (float64, error) {
+		return &contender{name: name, run: func(calls int, _ time.Duration) (float64, error) {
 			order = append(order, name)
 			return perCall * float64(calls), nil
 		}}

@@ -19,15 +19,18 @@ type pace struct {
 	rounds int // at most; slow cases take fewer, but 3 at least
 	// batch is how long one repetition lasts at least: calls are repeated until the clock and the scheduler matter little.
 	batch time.Duration
-	// settle is the pause between contenders: OpenBLAS and OpenMP workers spin for a while after their last call, and would
-	// take a core from whoever comes next.
+	// settle is the pause between contenders: OpenBLAS's workers spin for 2^28 cycles after their last call (115 ms measured),
+	// OpenMP's for some milliseconds, and would take a core from whoever comes next.
 	settle time.Duration
+	// warm is how long calls are made before the clock starts, one at least: the scheduler needs some milliseconds to spread
+	// woken threads over a loaded machine, and the CPU to reach its speed.
+	warm time.Duration
 	// patience is how long one case may take altogether before it gets fewer rounds.
 	patience time.Duration
 }
 
 func defaultPace(rounds int) pace {
-	return pace{rounds: max(1, rounds), batch: 30 * time.Millisecond, settle: 40 * time.Millisecond, patience: 12 * time.Second}
+	return pace{rounds: max(1, rounds), batch: 30 * time.Millisecond, settle: 180 * time.Millisecond, warm: 60 * time.Millisecond, patience: 12 * time.Second}
 }
 
 // benchCase is one thing to measure.
@@ -56,7 +59,7 @@ type prepared struct {
 // contender is one of those who run a case in turn.
 type contender struct {
 	name, version string
-	run           func(calls int) (seconds float64, err error) // one untimed call, then calls timed ones; seconds of them all
+	run           func(calls int, warm time.Duration) (seconds float64, err error) // untimed calls for that long, then calls timed ones; seconds of them all
 	calls         int
 	seconds       []float64 // of one call, a repetition each
 }
@@ -143,12 +146,18 @@ func agree(bc benchCase, p *prepared, a answer) error {
 }
 
 // local makes a timed run of a function of this process.
-func local(f func() error) func(int) (float64, error) {
-	return func(calls int) (float64, error) {
-		if err := f(); err != nil {
-			return 0, err
-		}
+func local(f func() error) func(int, time.Duration) (float64, error) {
+	return func(calls int, warm time.Duration) (float64, error) {
 		start := time.Now()
+		for {
+			if err := f(); err != nil {
+				return 0, err
+			}
+			if time.Since(start) >= warm {
+				break
+			}
+		}
+		start = time.Now()
 		for range calls {
 			if err := f(); err != nil {
 				return 0, err
@@ -162,12 +171,12 @@ func local(f func() error) func(int) (float64, error) {
 func interleave(ctx context.Context, contenders []*contender, p pace) error {
 	var round float64 // seconds
 	for _, c := range contenders {
-		s, err := c.run(1)
+		s, err := c.run(1, 0)
 		if err != nil {
 			return fmt.Errorf("%s: %w", c.name, err)
 		}
 		c.calls = 1 + int(p.batch.Seconds()/max(s, 1e-7))
-		round += max(2*s, s*float64(c.calls+1)) + p.settle.Seconds()
+		round += s*float64(c.calls) + max(s, p.warm.Seconds()) + p.settle.Seconds()
 	}
 	rounds := min(p.rounds, max(3, int(p.patience.Seconds()/round)))
 	for range rounds {
@@ -176,7 +185,7 @@ func interleave(ctx context.Context, contenders []*contender, p pace) error {
 				return errors.New("interrupted")
 			}
 			time.Sleep(p.settle)
-			s, err := c.run(c.calls)
+			s, err := c.run(c.calls, p.warm)
 			if err != nil {
 				return fmt.Errorf("%s: %w", c.name, err)
 			}

@@ -49,7 +49,7 @@ func (i Implementation) Dtrmm(s blas.Side, ul blas.Uplo, tA blas.Transpose, d bl
 		return
 	}
 	double.scale(m, n, alpha, b, ldb)
-	double.trmm(s, newTriangle(ul, tA, d, k, a, lda), m, n, b, ldb)
+	double.multiply(s, newTriangle(ul, tA, d, k, a, lda), m, n, b, ldb)
 }
 
 // Dtrsm solves op(A) X = alpha B (side Left) or X op(A) = alpha B (Right) for X, m x n, where A is triangular. X replaces
@@ -61,5 +61,5 @@ func (i Implementation) Dtrsm(s blas.Side, ul blas.Uplo, tA blas.Transpose, d bl
 		return
 	}
 	double.scale(m, n, alpha, b, ldb)
-	double.trsm(s, newTriangle(ul, tA, d, k, a, lda), m, n, b, ldb)
+	double.solve(s, newTriangle(ul, tA, d, k, a, lda), m, n, b, ldb)
 }

@@ -49,7 +49,7 @@ func (i Implementation) Strmm(s blas.Side, ul blas.Uplo, tA blas.Transpose, d bl
 		return
 	}
 	single.scale(m, n, alpha, b, ldb)
-	single.trmm(s, newTriangle(ul, tA, d, k, a, lda), m, n, b, ldb)
+	single.multiply(s, newTriangle(ul, tA, d, k, a, lda), m, n, b, ldb)
 }
 
 // Strsm solves op(A) X = alpha B (side Left) or X op(A) = alpha B (Right) for X, m x n, where A is triangular. X replaces
@@ -61,5 +61,5 @@ func (i Implementation) Strsm(s blas.Side, ul blas.Uplo, tA blas.Transpose, d bl
 		return
 	}
 	single.scale(m, n, alpha, b, ldb)
-	single.trsm(s, newTriangle(ul, tA, d, k, a, lda), m, n, b, ldb)
+	single.solve(s, newTriangle(ul, tA, d, k, a, lda), m, n, b, ldb)
 }

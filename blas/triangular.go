@@ -75,6 +75,36 @@ func (t triangle[T]) copyTo(dst []T, transposed bool) (lower bool) {
 // split is where a triangle of order n is cut: a multiple of leaf near the middle.
 func split(n int) int { return (n/leaf + 1) / 2 * leaf }
 
+// strip is how many columns (rows, for a factor on the right) of B one worker takes through the whole recursion. Strips are
+// independent, which parallelises better than the many small products of the recursion; narrower ones would pack the
+// triangle too often. Shorter sides are halved as long as both halves are a panel.
+const strip = 256
+
+// inStrips calls f for strips of B, the m x n matrix that a triangle of either side works on.
+func inStrips[T scalar](s blas.Side, m, n int, b []T, ldb int, f func(m, n int, b []T)) {
+	length, step := n, 1
+	if s == blas.Right {
+		length, step = m, ldb
+	}
+	count := max(1, min(2, length/panel), (length+strip/2)/strip)
+	pool.Ranges(length, (length+count-1)/count, func(lo, hi int) {
+		if s == blas.Left {
+			f(m, hi-lo, b[lo*step:])
+		} else {
+			f(hi-lo, n, b[lo*step:])
+		}
+	})
+}
+
+// solve is trsm in strips, and multiply trmm.
+func (k *kernels[T]) solve(s blas.Side, t triangle[T], m, n int, b []T, ldb int) {
+	inStrips(s, m, n, b, ldb, func(m, n int, b []T) { k.trsm(s, t, m, n, b, ldb) })
+}
+
+func (k *kernels[T]) multiply(s blas.Side, t triangle[T], m, n int, b []T, ldb int) {
+	inStrips(s, m, n, b, ldb, func(m, n int, b []T) { k.trmm(s, t, m, n, b, ldb) })
+}
+
 // trsm solves op(A) X = B (left) or X op(A) = B (right) for X, m x n, which replaces B. The triangle is halved until it
 // is a leaf; all other work is one product a split, so the whole runs at the speed of gemm. This is the recursion of
 // Elmroth, Gustavson, Jonsson and Kågström (SIAM Review 46, 2004), backward stable as the row-wise algorithm is.
