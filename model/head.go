@@ -151,12 +151,12 @@ func (l *Llama) HeadNLL(ctx context.Context, h *Hidden, seqs []Scored, out [][]f
 	return nil
 }
 
-// logAddExp returns log(exp(a) + exp(b)).
+// logAddExp returns log(exp(a) + exp(b)), and NaN if either is.
 func logAddExp(a, b float64) float64 {
 	if a < b {
 		a, b = b, a
 	}
-	if math.IsInf(a, -1) {
+	if math.IsInf(a, -1) && math.IsInf(b, -1) {
 		return a
 	}
 	return a + math.Log1p(math.Exp(b-a))

@@ -117,6 +117,7 @@ func (l *Llama) Layer(block int, name string) (structure.Layer, error) {
 	if err := l.readInto(weight, module+".weight", m, n); err != nil {
 		return nil, err
 	}
+	l.source.Release(module + ".weight")
 	var bias []float32
 	if l.source.Has(module + ".bias") {
 		bias = make([]float32, m)
