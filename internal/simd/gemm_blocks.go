@@ -10,10 +10,10 @@ const (
 	// blocksDeep is how many blocks of depth kc of B are packed at once.
 	blocksDeep = 8
 	// packedPanels is how many panels one packing task packs.
-	packedPanels = 4
+	packedPanels = 8
 	// rowsAtOnce is how many rows of a matrix packing walks along together: few enough for their pages to stay in the
-	// first-level TLB, and for their lines in the cache, until the next panel reads on.
-	rowsAtOnce = 32
+	// first-level TLB, and for their lines in the cache even if all fall into one set, until the next panel reads on.
+	rowsAtOnce = 16
 )
 
 // blocks returns into how many blocks of at most kc, all about equal, a depth is cut, and block where one starts and how

@@ -87,6 +87,7 @@ func (a arch) interlaceRows(label string, vectors int) {
 		}
 	}
 	for r := range batch {
+		PREFETCHT0(from[r].Offset(256)) // the panels after this one: each row is a stream too short to be noticed
 		for v := range vectors {
 			a.load(a.regs[r*vectors+v], to[r].Offset(32*v))
 		}
