@@ -167,7 +167,7 @@ func (b *block) fit(l linear, rank int, path *compressedPath) (*structure.LowRan
 	if err != nil {
 		return nil, report, err
 	}
-	factors, err := s.Cut(rank)
+	factors, err := s.Factors(rank)
 	if err != nil {
 		return nil, report, err
 	}
@@ -233,23 +233,22 @@ func round(t quant.Type, values []float32) error {
 	return nil
 }
 
-// certify measures the stored layer against w in the norm of the outputs.
+// certify measures the stored layer against w in the norm of the outputs. own is the spectrum that it was cut from.
 func (b *block) certify(l linear, w *mat.Dense, own *lowrank.Spectrum, layer *structure.LowRank) (lowrank.Certificate, error) {
-	h, err := b.whitener(l)
-	if err != nil {
-		return lowrank.Certificate{}, err
+	outputs := own // already in that norm, unless
+	if o := b.run.opts.Method.Objective; o == Plain || o == Scaled {
+		h, err := b.whitener(l)
+		if err != nil {
+			return lowrank.Certificate{}, err
+		}
+		if outputs, err = h.Spectrum(w, 1, lowrank.Options{}); err != nil {
+			return lowrank.Certificate{}, err
+		}
 	}
-	cert, err := h.Certify(w, widened(layer.B().Rows, layer.B().Cols, layer.B().Data), widened(layer.A().Rows, layer.A().Cols, layer.A().Data))
+	cert, err := outputs.Certify(widened(layer.B().Rows, layer.B().Cols, layer.B().Data), widened(layer.A().Rows, layer.A().Cols, layer.A().Data))
 	if err != nil {
 		return cert, err
 	}
-	best := own
-	if o := b.run.opts.Method.Objective; o == Plain || o == Scaled {
-		if best, err = h.Spectrum(w, layer.Rank(), lowrank.Options{}); err != nil {
-			return cert, err
-		}
-	}
-	cert.Optimum = best.Tail(layer.Rank())
 	if b.run.opts.Method.Objective == Affine {
 		if err := b.addMean(l, w, &cert); err != nil {
 			return cert, err

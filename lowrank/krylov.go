@@ -66,7 +66,7 @@ func krylov(w mat.Matrix, k int, opts Options) (*Factors, error) {
 	simd.Dgemm(blas.NoTrans, blas.NoTrans, m, k, size, 1, q, size, rb.Data, rb.Stride, 0, f.B.RawMatrix().Data, k)
 	f.balance(opts.Split, opts.Split)
 	norm := frobenius(a)
-	f.certify(a, frobenius, nil, Certificate{WeightedNorm: norm, FrobeniusNorm: norm, Method: "krylov", LowerBound: true})
+	f.certify(a, frobenius, Certificate{WeightedNorm: norm, FrobeniusNorm: norm, Method: "krylov", LowerBound: true})
 	f.Cert.Optimum = optimumBound(a, q, c, s, k, rng)
 	f.Cert.PlainOptimum = f.Cert.Optimum
 	return f, nil

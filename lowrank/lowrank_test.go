@@ -429,3 +429,21 @@ func BenchmarkWhitened(b *testing.B) {
 		})
 	}
 }
+
+func BenchmarkSVD(b *testing.B) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	a := gaussian(rng, 576, 1536)
+	for _, method := range []lowrank.Method{lowrank.Auto, lowrank.Gram, lowrank.Krylov, lowrank.Exact} {
+		for _, k := range []int{32, 335} {
+			b.Run(fmt.Sprintf("method-%d/576x1536/rank-%d", method, k), func(b *testing.B) {
+				for b.Loop() {
+					f, err := lowrank.SVD(a, k, lowrank.Options{Method: method})
+					if err != nil {
+						b.Fatal(err)
+					}
+					b.ReportMetric(f.Cert.Weighted/f.Cert.WeightedNorm, "relative-error")
+				}
+			})
+		}
+	}
+}

@@ -73,9 +73,44 @@ func (s *Spectrum) Tail(k int) float64 {
 // Norm returns ||W T||.
 func (s *Spectrum) Norm() float64 { return s.template.WeightedNorm }
 
-// Cut returns the best factors of rank k. Of the sign that each column of B and row of A could share, it takes the one that
-// makes the column's element of largest magnitude (the first of several) positive.
+// Cut returns the best factors of rank k, measured.
 func (s *Spectrum) Cut(k int) (*Factors, error) {
+	f, err := s.Factors(k)
+	if err != nil {
+		return nil, err
+	}
+	f.certify(s.w, s.norm, s.template)
+	s.optimum(&f.Cert)
+	return f, nil
+}
+
+// Certify measures factors b (m x k) and a (k x n), such as rounded ones, in the spectrum's norm beside the optimum of their
+// rank.
+func (s *Spectrum) Certify(b, a mat.Matrix) (Certificate, error) {
+	c, err := certifyFor(s.w, b, a, s.norm, s.template)
+	if err != nil {
+		return c, err
+	}
+	s.optimum(&c)
+	if s.mean != nil {
+		m, _ := s.w.Dims()
+		c.Params += int64(m)
+	}
+	return c, nil
+}
+
+// optimum fills in what no matrix of the certificate's rank can do better.
+func (s *Spectrum) optimum(c *Certificate) {
+	c.Optimum = s.Tail(c.Rank)
+	if s.plain {
+		c.PlainOptimum = c.Optimum
+	}
+}
+
+// Factors returns the best factors of rank k without measuring them: their certificate is empty. Of the sign that each
+// column of B and row of A could share, it takes the one that makes the column's element of largest magnitude (the first of
+// several) positive.
+func (s *Spectrum) Factors(k int) (*Factors, error) {
 	m, n := s.w.Dims()
 	if err := checkRank(k, m, n); err != nil {
 		return nil, err
@@ -100,12 +135,22 @@ func (s *Spectrum) Cut(k int) (*Factors, error) {
 		f.A = s.unscale(k)
 	}
 	f.balance(carrier, s.split)
-	f.certify(s.w, s.norm, s.mean, s.template)
-	f.Cert.Optimum = s.Tail(k)
-	if s.plain {
-		f.Cert.PlainOptimum = f.Cert.Optimum
+	if s.mean != nil {
+		f.Shift = shift(s.w, f.B, f.A, s.mean)
 	}
 	return f, nil
+}
+
+// shift returns (W - B A) x̄ for the mean input x̄.
+func shift(w, b, a *mat.Dense, mean []float64) []float64 {
+	m, n := w.Dims()
+	_, k := b.Dims()
+	rw, rb, ra := w.RawMatrix(), b.RawMatrix(), a.RawMatrix()
+	inner, out := make([]float64, k), make([]float64, m)
+	simd.Dgemv(blas.NoTrans, k, n, 1, ra.Data, ra.Stride, mean, 1, 0, inner, 1)
+	simd.Dgemv(blas.NoTrans, m, n, 1, rw.Data, rw.Stride, mean, 1, 0, out, 1)
+	simd.Dgemv(blas.NoTrans, m, k, -1, rb.Data, rb.Stride, inner, 1, 1, out, 1)
+	return out
 }
 
 // balance fixes the signs and moves the singular values, which carrier has, to where split wants them. Values at rounding
@@ -150,8 +195,8 @@ func (s Split) powerOfB() float64 {
 	return 0.5
 }
 
-// certify measures the factors against w and sets Shift for inputs of the given mean, if any.
-func (f *Factors) certify(w *mat.Dense, norm func(e *mat.Dense) float64, mean []float64, template Certificate) {
+// certify measures the factors against w.
+func (f *Factors) certify(w *mat.Dense, norm func(e *mat.Dense) float64, template Certificate) {
 	m, n := w.Dims()
 	_, k := f.B.Dims()
 	e := residual(w, f.B, f.A)
@@ -161,10 +206,7 @@ func (f *Factors) certify(w *mat.Dense, norm func(e *mat.Dense) float64, mean []
 	f.Cert.Weighted = norm(e)
 	f.Cert.MulAdds = int64(k) * int64(m+n)
 	f.Cert.Params = f.Cert.MulAdds
-	if mean != nil {
-		f.Shift = make([]float64, m)
-		r := e.RawMatrix()
-		simd.Dgemv(blas.NoTrans, m, n, 1, r.Data, r.Stride, mean, 1, 0, f.Shift, 1)
+	if f.Shift != nil {
 		f.Cert.Params += int64(m)
 	}
 }

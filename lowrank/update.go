@@ -60,7 +60,7 @@ func UpdateB(w mat.Matrix, f *Factors, gram mat.Symmetric) (*Factors, error) {
 			}
 		}
 	}
-	updated.certify(c, h.norm, nil, Certificate{WeightedNorm: h.norm(c), FrobeniusNorm: frobenius(c), Method: "update"})
+	updated.certify(c, h.norm, Certificate{WeightedNorm: h.norm(c), FrobeniusNorm: frobenius(c), Method: "update"})
 	return updated, nil
 }
 

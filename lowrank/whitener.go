@@ -213,11 +213,15 @@ func (h *Whitener) unwhiten(f Form, k int, v []float64, ldv int) *mat.Dense {
 	return a
 }
 
-// norm returns ||E T|| for E m x n, from E G: a sum of E_i G E_iᵀ over rows, which rounding may make slightly negative where
-// it is zero.
+// norm returns ||E T|| for E m x n: from E L, half the work, if G has a safe Cholesky factor; else from E G, as a sum of
+// E_i G E_iᵀ over rows, which rounding may make slightly negative where it is zero.
 func (h *Whitener) norm(e *mat.Dense) float64 {
 	m, n := e.Dims()
 	r := e.RawMatrix()
+	if h.l != nil {
+		el, _ := h.times(e, Cholesky)
+		return math.Sqrt(simd.Dsumsq(el))
+	}
 	eg := make([]float64, m*n)
 	simd.Dgemm(blas.NoTrans, blas.NoTrans, m, n, n, 1, r.Data, r.Stride, h.g, n, 0, eg, n)
 	var sum float64
