@@ -108,11 +108,8 @@ func (s *Session) Append(ctx context.Context, tokens []int) ([]float32, error) {
 		return nil, &ContextError{Tokens: s.used + len(tokens), Limit: s.context}
 	}
 	for len(tokens) > 0 {
-		if err := ctx.Err(); err != nil {
-			return nil, err
-		}
 		n := min(len(tokens), prefillTokens)
-		if err := s.step(tokens[:n], n == len(tokens)); err != nil {
+		if err := s.step(ctx, tokens[:n], n == len(tokens)); err != nil {
 			return nil, err
 		}
 		tokens = tokens[n:]
@@ -120,8 +117,9 @@ func (s *Session) Append(ctx context.Context, tokens []int) ([]float32, error) {
 	return s.last, nil
 }
 
-// step runs a batch of tokens through all blocks and, if it is the last batch, the head.
-func (s *Session) step(tokens []int, last bool) error {
+// step runs a batch of tokens through all blocks and, if it is the last batch, the head. What a step that failed has written
+// to the caches lies beyond their used part.
+func (s *Session) step(ctx context.Context, tokens []int, last bool) error {
 	width := stepWidth(len(tokens))
 	if err := s.reserve(s.used + width); err != nil {
 		return err
@@ -143,6 +141,10 @@ func (s *Session) step(tokens []int, last bool) error {
 	}
 	h := x.buf
 	for i := range s.weights {
+		if err := ctx.Err(); err != nil {
+			h.Finalize()
+			return err
+		}
 		if h, err = s.runBlock(i, h, in, width); err != nil {
 			return err
 		}

@@ -333,3 +333,39 @@ func TestErrors(t *testing.T) {
 
 // second returns the error of a call with another result.
 func second[T any](_ T, err error) error { return err }
+
+// cancelAfter is a context that is cancelled when it has been asked n times.
+type cancelAfter struct {
+	context.Context
+	n int
+}
+
+func (c *cancelAfter) Err() error {
+	if c.n--; c.n < 0 {
+		return context.Canceled
+	}
+	return nil
+}
+
+// TestSessionSurvivesCancellation cancels between blocks and goes on as if nothing had been.
+func TestSessionSurvivesCancellation(t *testing.T) {
+	ctx := context.Background()
+	for _, name := range tinyModels {
+		l, g := openTiny(t, name, Options{})
+		s, err := l.NewSession(ctx, SessionOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, n := range []int{6, 1, 4, 9} {
+			if _, err := s.Append(&cancelAfter{ctx, 1}, g.Tokens[s.Len():s.Len()+n]); !errors.Is(err, context.Canceled) {
+				t.Fatalf("error %v, want cancellation", err)
+			}
+			logits, err := s.Append(ctx, g.Tokens[s.Len():s.Len()+n])
+			if err != nil {
+				t.Fatal(err)
+			}
+			g.checkRow(t, name, s.Len()-1, logits)
+		}
+		s.Close()
+	}
+}
