@@ -7,8 +7,8 @@ import (
 
 // implicitQL finds the eigenvalues of the tridiagonal matrix with diagonal d (n) and off-diagonal e (at least n-1 elements,
 // destroyed) by the QL algorithm with implicit Wilkinson shifts (Dubrulle, Martin, Wilkinson 1968), and overwrites d with
-// them in no order. Unless z is nil, its n rows (of width columns) are rotated along: starting from the identity they become
-// the eigenvectors. Couplings below eps/128 of the largest element are dropped, no more than the errors of the values, because
+// them in no order. The n rows of z (width columns) are rotated along: starting from the identity they become the
+// eigenvectors. Couplings below eps/128 of the largest element are dropped, no more than the errors of the values, because
 // the iteration is slow on strongly graded matrices. It reports whether it converged, which it does for all finite input
 // known.
 func implicitQL(d, e, z []float64, ldz, width int) bool {
@@ -38,9 +38,7 @@ func implicitQL(d, e, z []float64, ldz, width int) bool {
 			if sweep == 0 && math.Abs(d[l]) > math.Abs(d[m]) { // QL wants the small elements first
 				slices.Reverse(d[l : m+1])
 				slices.Reverse(e[l:m])
-				if z != nil {
-					reverseRows(z[l*ldz:], ldz, m+1-l, width)
-				}
+				reverseRows(z[l*ldz:], ldz, m+1-l, width)
 			}
 			sweepQL(d, e, z, ldz, width, l, m)
 		}
@@ -69,9 +67,7 @@ func sweepQL(d, e, z []float64, ldz, width, l, m int) {
 		p = s * r
 		d[i+1] = g + p
 		g = c*r - b
-		if z != nil {
-			rotate(z[(i+1)*ldz:(i+1)*ldz+width], z[i*ldz:i*ldz+width], c, s)
-		}
+		rotate(z[(i+1)*ldz:(i+1)*ldz+width], z[i*ldz:i*ldz+width], c, s)
 	}
 	d[l] -= p
 	e[l] = g

@@ -79,7 +79,7 @@ func (s *SymEigen) factorize(a blas64.Symmetric, k int) error {
 	r.reduce()
 	copy(s.values, r.d)
 	if k == 0 {
-		if !implicitQL(s.values, r.e, nil, 0, 0) {
+		if !rootFreeQL(s.values, r.e) {
 			return s.stalled()
 		}
 		slices.Sort(s.values)
