@@ -61,7 +61,9 @@ func modelCases() ([]benchCase, error) {
 		if err != nil {
 			return nil, err
 		}
-		cases = append(cases, benchCase{name: "tokenizer encode wikitext-2", work: float64(info.Size()), unit: "byte", tol: 0,
+		// transformers makes its tokenizer from the GGUF's vocabulary with a splitter of its own, which differs from
+		// SmolLM2's in some ids of a hundred thousand.
+		cases = append(cases, benchCase{name: "tokenizer encode wikitext-2", work: float64(info.Size()), unit: "byte", tol: 1e-4,
 			threads: []int{1}, peer: "tokenizers", request: request("encode", map[string]any{"text": text}),
 			prepare: func() (*prepared, error) { return prepareEncode(path, text) }})
 	}

@@ -15,7 +15,7 @@ def setup(request):
     if request["model"] not in models:
         models[request["model"]] = llama.load(request["model"])
     model = models[request["model"]]
-    step = lambda ids, cache: model(input_ids=torch.tensor([ids]), past_key_values=cache, use_cache=True, logits_to_keep=1)
+    step = lambda ids, cache: model(input_ids=torch.tensor([ids]), cache=cache, use_cache=True, logits_to_keep=1)
     last = None
     if request["routine"] == "prompt":
         ids = token_ids(request["prompt"])
@@ -33,7 +33,9 @@ def setup(request):
         def call():
             nonlocal last
             with torch.inference_mode():
-                cache.crop(context)
+                surplus = cache.get_seq_length() - context
+                if surplus > 0:
+                    cache.crop(-surplus)
                 for t in ids[context:]:
                     last = step([t], cache).logits
     else:
