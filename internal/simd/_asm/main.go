@@ -19,6 +19,7 @@ var generators = map[string]func(){
 	"level1": level1,
 	"pack":   pack,
 	"symv":   symv,
+	"poles":  poles,
 }
 
 func main() {
