@@ -25,8 +25,9 @@ const (
 	maxKeyTile      = 1024
 
 	// With few queries there are few pieces: then keys are split too (Dao et al. 2023, Flash-Decoding).
-	splitBelow = 8   // pieces
-	splitKeys  = 512 // keys in a split
+	splitBelow  = 8   // pieces
+	splitPieces = 16  // aimed at
+	fewestKeys  = 128 // in a split
 )
 
 // attentionPlan has all views in the order [batch, heads, positions, width].
@@ -45,6 +46,7 @@ type attentionPlan struct {
 	tilesQ                int
 
 	splits        int  // 1: keys are not split
+	splitKeys     int  // keys in a split
 	partial, sums view // of each split: accumulator rows with the maximum behind each, and sums
 }
 
@@ -83,13 +85,14 @@ func (l *lowering) attention(n *node) {
 	p.tileK = max(1, min(p.keys, maxKeyTile, attentionScores/(p.tileQ*p.group)))
 	p.tilesQ = (p.queries + p.tileQ - 1) / p.tileQ
 	pieces := p.batch * p.kvHeads * p.tilesQ
-	p.splits = (p.keys + splitKeys - 1) / splitKeys
+	p.splitKeys = max(fewestKeys, min(maxKeyTile/2, p.keys*pieces/splitPieces))
+	p.splits = (p.keys + p.splitKeys - 1) / p.splitKeys
 	if pieces >= splitBelow || p.splits <= 1 {
 		p.splits = 1
 		l.emit(&step{name: "Attention", reads: reads, writes: []*storage{p.out.mem}, pieces: pieces, piece: p.piece})
 		return
 	}
-	p.tileK = min(p.tileK, splitKeys)
+	p.tileK = min(p.tileK, p.splitKeys)
 	rows := p.tileQ * p.group
 	p.partial = l.fresh(4, []int{pieces * p.splits, rows, p.width + 1})
 	p.sums = l.fresh(8, []int{pieces * p.splits, rows})
@@ -169,9 +172,9 @@ func (p *attentionPlan) piece(f *frame, i int) {
 func (p *attentionPlan) splitPiece(f *frame, i int) {
 	s := attentionPool.Get().(*attentionScratch)
 	defer attentionPool.Put(s)
-	t, k0 := p.tile(i/p.splits), i%p.splits*splitKeys
+	t, k0 := p.tile(i/p.splits), i%p.splits*p.splitKeys
 	s.resize(t.rows, p.width, p.tileK)
-	p.scan(f, s, t, k0, k0+splitKeys)
+	p.scan(f, s, t, k0, k0+p.splitKeys)
 	acc, sums := p.part(f, i)
 	for r := range t.rows {
 		row := acc[r*(p.width+1):][:p.width+1]

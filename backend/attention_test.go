@@ -289,6 +289,7 @@ func BenchmarkAttention(b *testing.B) {
 	for _, c := range []attentionCase{
 		{1, 9, 3, 512, 512, 64, compute.AttentionAxesLayoutBSHD, true, false, false, ""},
 		{1, 9, 3, 512, 2048, 64, compute.AttentionAxesLayoutBSHD, false, false, false, "offset"},
+		{1, 9, 3, 1, 256, 64, compute.AttentionAxesLayoutBSHD, false, false, false, ""},
 		{1, 9, 3, 1, 2048, 64, compute.AttentionAxesLayoutBSHD, false, false, false, ""},
 	} {
 		b.Run(fmt.Sprintf("%dx%d%s", c.queries, c.keys, c.mask), func(b *testing.B) {
