@@ -10,11 +10,10 @@ import (
 	"fmt"
 	"html/template"
 	"io"
-	"os"
-	"path/filepath"
 
 	"github.com/eckart-go/eckart/compare"
 	"github.com/eckart-go/eckart/compress"
+	"github.com/eckart-go/eckart/internal/replace"
 )
 
 // Sample is a text that a model continued.
@@ -103,23 +102,8 @@ func SavePicture(path string, t *compare.Table) error {
 }
 
 func save(path string, write func(io.Writer) error) error {
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
-	if err != nil {
-		return fmt.Errorf("studio: %s: %w", path, err)
-	}
-	err = write(f)
-	if err == nil {
-		err = f.Chmod(0o644)
-	}
-	if closed := f.Close(); err == nil {
-		err = closed
-	}
-	if err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		os.Remove(f.Name())
-		return fmt.Errorf("studio: %s: %w", path, err)
+	if err := replace.File(path, write); err != nil {
+		return fmt.Errorf("studio: %w", err)
 	}
 	return nil
 }

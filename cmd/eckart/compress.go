@@ -156,35 +156,17 @@ func newCompress(e *env) *cobra.Command {
 	c.Flags().StringVar(&outType, "type", "auto", "element type of the output: f32, f16, bf16; in GGUF also q8_0, q4_0, q4_1")
 	c.Flags().BoolVar(&resume, "resume", false, "go on with an unfinished run of the same settings")
 	c.Flags().BoolVar(&dryRun, "dry-run", false, "only say what would be done and how much memory and disk it needs")
-	completeMethods(c, "method")
+	completeWords(c, "method", methodNames())
 	return c
 }
 
 func compressHelp() string {
-	help := "Replaces the linear layers of a model's blocks by low-rank factors under one budget. Methods:\n\n"
-	for _, m := range compress.Methods() {
-		help += fmt.Sprintf("  %-10s %s (%s)\n", m.Name, m.Title, m.Source)
-	}
-	return help + `
+	return "Replaces the linear layers of a model's blocks by low-rank factors under one budget. Methods:\n\n" + methodList() + `
 Every layer is reported with its error, the least error that any matrix of its rank has, and what it stores. The output holds
 these certificates. An interrupted run keeps its finished blocks in OUTPUT.work and goes on from there with --resume.
 
 Factors (--to eckart) are smaller and run in Eckart; dense outputs (--to hf, --to gguf) load in other programs and are
 neither smaller nor faster than the original at the same element type.`
-}
-
-// completeMethods offers method names to the shell.
-func completeMethods(c *cobra.Command, flag string) {
-	err := c.RegisterFlagCompletionFunc(flag, func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-		var names []string
-		for _, m := range compress.Methods() {
-			names = append(names, m.Name+"\t"+m.Title)
-		}
-		return names, cobra.ShellCompDirectiveNoFileComp
-	})
-	if err != nil {
-		panic(err) // the flag was registered before
-	}
 }
 
 // defaultOutput names an output after what it is, in the current folder.
