@@ -5,7 +5,6 @@ import (
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
-	"github.com/gomlx/compute/gobackend"
 	"github.com/gomlx/compute/shapes"
 )
 
@@ -14,10 +13,8 @@ import (
 func BenchmarkBlock(b *testing.B) {
 	decode := smolLM2
 	decode.tokens, decode.cache = 1, 1024
-	for _, backend := range []compute.Backend{New(), gobackend.GetBackend()} {
-		b.Run(backend.Name()+"/prompt512", func(b *testing.B) { benchmarkBlock(b, backend, smolLM2) })
-		b.Run(backend.Name()+"/decode", func(b *testing.B) { benchmarkBlock(b, backend, decode) })
-	}
+	b.Run("prompt512", func(b *testing.B) { benchmarkBlock(b, New(), smolLM2) })
+	b.Run("decode", func(b *testing.B) { benchmarkBlock(b, New(), decode) })
 }
 
 func benchmarkBlock(b *testing.B, be compute.Backend, block llamaBlock) {
