@@ -252,8 +252,3 @@ func (f *frame) at(s *storage, off int) unsafe.Pointer {
 }
 
 func (f *frame) ptr(v *view) unsafe.Pointer { return f.at(v.mem, v.off) }
-
-// elements returns n elements of a storage from byte off.
-func elements[T any](f *frame, s *storage, off, n int) []T {
-	return unsafe.Slice((*T)(f.at(s, off)), n)
-}

@@ -17,7 +17,7 @@ type typed struct {
 
 func typeOf(raw json.RawMessage, depth int) (string, error) {
 	if depth > maxNesting {
-		return "", fmt.Errorf("Sequences are nested more than %d deep", maxNesting)
+		return "", fmt.Errorf("sequences are nested more than %d deep", maxNesting)
 	}
 	var c typed
 	if err := json.Unmarshal(raw, &c); err != nil {

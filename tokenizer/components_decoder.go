@@ -49,7 +49,7 @@ func (t *Tokenizer) addDecoder(raw json.RawMessage, depth int) error {
 		step = decodeBytes
 	case "Metaspace":
 		if utf8.RuneCountInString(o.Replacement) != 1 {
-			return fmt.Errorf("Metaspace: replacement %q is not one character", o.Replacement)
+			return fmt.Errorf("in Metaspace: replacement %q is not one character", o.Replacement)
 		}
 		never := o.PrependScheme == "never" || o.AddPrefixSpace != nil && !*o.AddPrefixSpace
 		step = decodeMetaspace(o.Replacement, never)
@@ -62,12 +62,12 @@ func (t *Tokenizer) addDecoder(raw json.RawMessage, depth int) error {
 	case "Replace":
 		old, err := o.Pattern.literal()
 		if err != nil {
-			return fmt.Errorf("Replace: %w", err)
+			return fmt.Errorf("in Replace: %w", err)
 		}
 		step = perToken(func(s string, _ bool) string { return replace(old, o.Content)(s) })
 	case "Strip":
 		if utf8.RuneCountInString(o.Content) != 1 || o.Start < 0 || o.Stop < 0 {
-			return fmt.Errorf("Strip: content %q, start %d, stop %d: expected one character and two counts", o.Content, o.Start, o.Stop)
+			return fmt.Errorf("in Strip: content %q, start %d, stop %d: expected one character and two counts", o.Content, o.Start, o.Stop)
 		}
 		step = stripEnds(o.Content, o.Start, o.Stop)
 	default:

@@ -60,7 +60,7 @@ func appendNormalisers(t *Tokenizer, raw json.RawMessage, depth int) error {
 	case "Replace":
 		old, err := o.Pattern.literal()
 		if err != nil {
-			return fmt.Errorf("Replace: %w", err)
+			return fmt.Errorf("in Replace: %w", err)
 		}
 		n = replace(old, o.Content)
 	case "BertNormalizer":

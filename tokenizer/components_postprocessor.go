@@ -43,7 +43,7 @@ func (t *Tokenizer) addPostProcessor(raw json.RawMessage, depth int) error {
 	case "TemplateProcessing":
 		before, after, err := template(o.Single, o.SpecialTokens)
 		if err != nil {
-			return fmt.Errorf("TemplateProcessing: %w", err)
+			return fmt.Errorf("in TemplateProcessing: %w", err)
 		}
 		return t.surround(before, after)
 	case "BertProcessing", "RobertaProcessing":

@@ -85,7 +85,7 @@ func splittersOf(kind string, o preOptions) ([]splitter, error) {
 	case "Split":
 		s, err := splitOf(o.Pattern, o.Behavior, o.Invert)
 		if err != nil {
-			return nil, fmt.Errorf("Split: %w", err)
+			return nil, fmt.Errorf("in Split: %w", err)
 		}
 		return []splitter{s}, nil
 	case "Digits":
@@ -96,7 +96,7 @@ func splittersOf(kind string, o preOptions) ([]splitter, error) {
 	case "Punctuation":
 		b, ok := behaviours[o.Behavior]
 		if !ok && o.Behavior != "" {
-			return nil, fmt.Errorf("Punctuation: unknown behavior %q", o.Behavior)
+			return nil, fmt.Errorf("in Punctuation: unknown behavior %q", o.Behavior)
 		}
 		return []splitter{delimited{inClass{c, punct}, b}}, nil
 	case "BertPreTokenizer":
@@ -153,13 +153,13 @@ func splitOf(p pattern, behave string, invert bool) (splitter, error) {
 
 func (p *preTokenizer) addMetaspace(mark, scheme string, prefixSpace, split *bool) error {
 	if utf8.RuneCountInString(mark) != 1 {
-		return fmt.Errorf("Metaspace: replacement %q is not one character", mark)
+		return fmt.Errorf("in Metaspace: replacement %q is not one character", mark)
 	}
 	if scheme == "" {
 		scheme = "always"
 	}
 	if scheme != "always" && scheme != "first" && scheme != "never" {
-		return fmt.Errorf("Metaspace: unknown prepend_scheme %q", scheme)
+		return fmt.Errorf("in Metaspace: unknown prepend_scheme %q", scheme)
 	}
 	if prefixSpace != nil && !*prefixSpace {
 		scheme = "never"

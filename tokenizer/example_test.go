@@ -41,7 +41,7 @@ func ExampleFromJSON() {
 	_, err := tokenizer.FromJSON(strings.NewReader(`{"model": {"type": "Unigram", "vocab": []}}`))
 	fmt.Println(err)
 	// Output:
-	// tokenizer: tokenizer.json: model: Unigram is not supported (byte-level BPE, SentencePiece-style BPE and WordPiece are)
+	// tokenizer: tokenizer.json: model: the type Unigram is not supported (byte-level BPE, SentencePiece-style BPE and WordPiece are)
 }
 
 // Text appears as soon as its characters are complete.

@@ -118,7 +118,7 @@ func (b *builder) readModel(raw json.RawMessage, extra int, pre preTokenizer) er
 	switch kind.Type {
 	case "BPE", "WordPiece", "":
 	case "Unigram":
-		return errors.New("Unigram is not supported (byte-level BPE, SentencePiece-style BPE and WordPiece are)")
+		return errors.New("the type Unigram is not supported (byte-level BPE, SentencePiece-style BPE and WordPiece are)")
 	default:
 		return fmt.Errorf("unknown type %q (BPE and WordPiece are known)", kind.Type)
 	}

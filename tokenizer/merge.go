@@ -11,7 +11,6 @@ type pairs struct {
 	keys, values []uint64 // values[i] == none: free
 	multiplier   uint64
 	shift        uint
-	size         int
 }
 
 func newPairs(n int) *pairs {
