@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 )
 
@@ -72,11 +73,11 @@ func isHeader(cells []string) bool {
 	text := false
 	for _, cell := range cells {
 		cell = strings.TrimSpace(cell)
-		if _, err := parseNumber(cell); err == nil {
-			return false
+		if _, err := strconv.ParseFloat(cell, 64); !errors.Is(err, strconv.ErrSyntax) {
+			return false // a number, if not always a finite one
 		}
-		switch strings.ToLower(strings.TrimLeft(cell, "+-")) {
-		case "nan", "inf", "infinity", "na", "null", "none":
+		switch strings.ToLower(cell) {
+		case "na", "null", "none":
 			return false // a number that is missing, not a name
 		}
 		text = text || cell != ""

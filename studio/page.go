@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"html/template"
 	"math"
+	"path/filepath"
 	"slices"
 
 	"github.com/eckart-go/eckart/compare"
@@ -65,7 +66,7 @@ func newPage(r Report) page {
 	t := r.Table
 	p := page{Title: r.Title, Style: template.CSS(paletteStyle + chartStyle + pageStyle), Samples: r.Samples}
 	if p.Title == "" {
-		p.Title = "Compression of " + t.Model
+		p.Title = "Compression of " + filepath.Base(t.Model)
 	}
 	p.Subtitle = fmt.Sprintf("%s: %s parameters, %s", t.Model, count(t.Params), size(t.Bytes))
 	p.Cards = cards(t)

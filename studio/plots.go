@@ -134,11 +134,15 @@ func errorPanels(t *compare.Table) []panels {
 				rows = append(rows, r)
 			}
 		}
+		least := bounds(rows)
 		g := panels{name: budget}
 		for _, kind := range kinds(rows) {
 			c := chart{
 				id: fmt.Sprintf("error-%d-%d", len(groups), len(g.charts)), title: kind, about: "Relative error of the outputs of " + kind + " by block.",
 				x: "block", y: "relative error", width: 380, height: 250, xScale: linear, yScale: linear, yHolds: []float64{0},
+			}
+			for _, b := range least {
+				c.addBound(b, slices.Index(names, b.rows[0].Method), len(least) == 1, kind)
 			}
 			for _, r := range rows {
 				c.addErrors(r, slices.Index(names, r.Method), kind)
@@ -155,37 +159,63 @@ func errorPanels(t *compare.Table) []panels {
 	return groups
 }
 
-// addErrors adds the errors of one run, and their lower bound unless another run's is the same.
+// bound is a lower bound of the errors, and the runs that it holds for: those with the same ranks and norm.
+type bound struct{ rows []compare.Row }
+
+// bounds groups runs whose least possible errors look the same in every layer.
+func bounds(rows []compare.Row) []bound {
+	var out []bound
+	for _, r := range rows {
+		i := slices.IndexFunc(out, func(b bound) bool {
+			return slices.EqualFunc(b.rows[0].Report.Layers, r.Report.Layers, func(x, y compress.Layer) bool {
+				return x.Name == y.Name && math.Abs(x.Optimum-y.Optimum) <= 1e-3*max(x.Optimum, y.Optimum)
+			})
+		})
+		if i < 0 {
+			out = append(out, bound{})
+			i = len(out) - 1
+		}
+		out[i].rows = append(out[i].rows, r)
+	}
+	return out
+}
+
+// addBound adds the curve of a lower bound; if it is the only one, no point of the chart can be below it.
+func (c *chart) addBound(b bound, colour int, only bool, kind string) {
+	s := series{name: "least possible", colour: ink, line: "line dashed", filled: only}
+	if !only {
+		s.name, s.colour = "least possible for ", colour
+		for i, r := range b.rows {
+			if i > 0 {
+				s.name += ", "
+			}
+			s.name += r.Method
+		}
+	}
+	for _, l := range layersOf(b.rows[0].Report, kind) {
+		if !l.Dense() && l.WeightedNorm > 0 {
+			s.points = append(s.points, point{x: float64(l.block), y: l.Optimum / l.WeightedNorm})
+		}
+	}
+	if len(s.points) > 0 {
+		c.series = append(c.series, s)
+	}
+}
+
+// addErrors adds the errors of one run.
 func (c *chart) addErrors(r compare.Row, colour int, kind string) {
-	achieved := series{name: r.Method, colour: colour, marker: markers[colour%len(markers)], line: "line"}
-	least := series{name: "least possible", colour: ink, line: "line dashed", filled: true}
+	s := series{name: r.Method, colour: colour, marker: markers[colour%len(markers)], line: "line"}
 	for _, l := range layersOf(r.Report, kind) {
 		if l.Dense() || !(l.WeightedNorm > 0) {
 			continue
 		}
-		e, o := l.Weighted/l.WeightedNorm, l.Optimum/l.WeightedNorm
-		tip := fmt.Sprintf("%s at %s, block %d %s: rank %d, error %.4f, least possible %.4f", r.Method, r.Budget, l.block, kind, l.Rank, e, o)
-		achieved.points = append(achieved.points, point{x: float64(l.block), y: e, tip: tip})
-		least.points = append(least.points, point{x: float64(l.block), y: o})
+		e, least := l.Weighted/l.WeightedNorm, l.Optimum/l.WeightedNorm
+		s.points = append(s.points, point{x: float64(l.block), y: e, tip: fmt.Sprintf(
+			"%s at %s, block %d %s: rank %d, error %.4f, least possible %.4f", r.Method, r.Budget, l.block, kind, l.Rank, e, least)})
 	}
-	if len(achieved.points) == 0 {
-		return
+	if len(s.points) > 0 {
+		c.series = append(c.series, s)
 	}
-	for _, s := range c.series {
-		if s.line == "line dashed" && sameCurve(s.points, least.points) {
-			c.series = append(c.series, achieved)
-			return
-		}
-		if s.name == least.name {
-			least.name, least.colour, least.filled = "least possible for "+r.Method, colour, false
-		}
-	}
-	c.series = append(c.series, least, achieved)
-}
-
-// sameCurve reports whether two curves look the same.
-func sameCurve(a, b []point) bool {
-	return slices.EqualFunc(a, b, func(p, q point) bool { return p.x == q.x && math.Abs(p.y-q.y) <= 1e-3*max(p.y, q.y) })
 }
 
 // namesOnce returns the series of all charts by name, each once, without points: a legend.

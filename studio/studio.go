@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"html/template"
 	"io"
+	"path/filepath"
 
 	"github.com/eckart-go/eckart/compare"
 	"github.com/eckart-go/eckart/compress"
@@ -83,7 +84,7 @@ func WritePicture(w io.Writer, t *compare.Table) error {
 	if !ok {
 		return errors.New("studio: no perplexity was measured: there is nothing to draw")
 	}
-	c.title = "Perplexity of " + t.Model + " against its size"
+	c.title = "Perplexity of " + filepath.Base(t.Model) + " against its size"
 	c.standalone = true
 	if _, err := io.WriteString(w, c.svg()); err != nil {
 		return fmt.Errorf("studio: %w", err)

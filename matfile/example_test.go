@@ -1,0 +1,53 @@
+package matfile_test
+
+import (
+	"fmt"
+	"log"
+	"os"
+	"path/filepath"
+
+	"gonum.org/v1/gonum/mat"
+
+	"github.com/eckart-go/eckart/matfile"
+)
+
+// A sparse matrix in MatrixMarket's format, as text: entries are counted from 1.
+func Example() {
+	m, err := matfile.Parse([]byte(`%%MatrixMarket matrix coordinate real symmetric
+3 3 2
+1 1 4
+3 2 -1
+`), matfile.Options{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	d, err := m.Dense()
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Printf("%d entries\n%v\n", len(m.Entries), mat.Formatted(d))
+	// Output:
+	// 3 entries
+	// ⎡ 4   0   0⎤
+	// ⎢ 0   0  -1⎥
+	// ⎣ 0  -1   0⎦
+}
+
+func ExampleSave() {
+	dir, err := os.MkdirTemp("", "matfile")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	path := filepath.Join(dir, "factors.npz")
+	u := mat.NewDense(2, 1, []float64{0.6, 0.8})
+	if err := matfile.Save(path, matfile.NewArray("U", u), matfile.Array{Name: "S", Shape: []int{1}, Data: []float64{5}}); err != nil {
+		log.Fatal(err)
+	}
+	m, err := matfile.Read(path, matfile.Options{Array: "S"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(m.Elements)
+	// Output: [5]
+}
