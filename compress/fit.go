@@ -4,10 +4,12 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 
 	"gonum.org/v1/gonum/mat"
 
 	"github.com/eckart-go/eckart/compress/calib"
+	"github.com/eckart-go/eckart/internal/pool"
 	"github.com/eckart-go/eckart/lowrank"
 	"github.com/eckart-go/eckart/model"
 	"github.com/eckart-go/eckart/quant"
@@ -17,12 +19,11 @@ import (
 // block is what fitting one block of the model needs: the moments of its inputs, and what is derived from them once for
 // all matrices that share an input.
 type block struct {
-	run      *run
-	index    int
-	moments  map[string]*calib.Moments // by capture point
-	raw      map[string]*lowrank.Whitener
-	centred  map[string]*lowrank.Whitener
-	rounding quant.Type // of stored factors
+	run       *run
+	index     int
+	moments   map[string]*calib.Moments    // by capture point
+	whiteners map[string]*lowrank.Whitener // by capture point, once prepared
+	rounding  quant.Type                   // of stored factors
 }
 
 func (r *run) openBlock(i int) (*block, error) {
@@ -30,7 +31,7 @@ func (r *run) openBlock(i int) (*block, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &block{run: r, index: i, moments: moments, raw: map[string]*lowrank.Whitener{}, centred: map[string]*lowrank.Whitener{}, rounding: quant.F32}
+	b := &block{run: r, index: i, moments: moments, whiteners: map[string]*lowrank.Whitener{}, rounding: quant.F32}
 	if r.opts.Target == Factors {
 		if b.rounding, err = factorType(r.opts); err != nil {
 			return nil, err
@@ -48,27 +49,30 @@ func (b *block) input(l linear) (*calib.Moments, error) {
 	return m, nil
 }
 
-// whitener returns the whitener of a layer's inputs, about zero or, for Affine, about their mean.
+// whitener returns the whitener of a layer's inputs.
 func (b *block) whitener(l linear) (*lowrank.Whitener, error) {
+	if h := b.whiteners[model.CaptureOf(l.name)]; h != nil {
+		return h, nil
+	}
+	return b.newWhitener(l)
+}
+
+// newWhitener makes it, about zero or, for Affine, about the mean.
+func (b *block) newWhitener(l linear) (*lowrank.Whitener, error) {
 	m, err := b.input(l)
 	if err != nil {
 		return nil, err
 	}
-	at := model.CaptureOf(l.name)
+	var h *lowrank.Whitener
 	if b.run.opts.Method.Objective == Affine {
-		if b.centred[at] == nil {
-			if b.centred[at], err = lowrank.NewCentredWhitener(m.Moment(), m.Mean()); err != nil {
-				return nil, fmt.Errorf("compress: inputs of %s: %w", l.module, err)
-			}
-		}
-		return b.centred[at], nil
+		h, err = lowrank.NewCentredWhitener(m.Moment(), m.Mean())
+	} else {
+		h, err = lowrank.NewWhitener(m.Moment())
 	}
-	if b.raw[at] == nil {
-		if b.raw[at], err = lowrank.NewWhitener(m.Moment()); err != nil {
-			return nil, fmt.Errorf("compress: inputs of %s: %w", l.module, err)
-		}
+	if err != nil {
+		return nil, fmt.Errorf("compress: inputs of %s: %w", l.module, err)
 	}
-	return b.raw[at], nil
+	return h, nil
 }
 
 // weight returns the dense matrix of a layer in float64.
@@ -114,8 +118,8 @@ func (b *block) spectrum(l linear, w *mat.Dense, maxRank int) (*lowrank.Spectrum
 	return h.Spectrum(w, maxRank, opts)
 }
 
-// values returns the singular values of a layer's weight in the method's norm.
-func (b *block) values(l linear) ([]float64, error) {
+// energy returns the squares of the singular values of a layer's weight in the method's norm.
+func (b *block) energy(l linear) ([]float64, error) {
 	w, err := b.weight(l)
 	if err != nil {
 		return nil, err
@@ -124,10 +128,15 @@ func (b *block) values(l linear) ([]float64, error) {
 	if err != nil {
 		return nil, fmt.Errorf("compress: %s: %w", l.module, err)
 	}
-	return s.Values(), nil
+	squares := make([]float64, len(s.Values()))
+	for j, v := range s.Values() {
+		squares[j] = v * v
+	}
+	return squares, nil
 }
 
-// fitBlock fits all layers of block i that take part.
+// fitBlock fits all layers of block i that take part. Layers are independent of each other, so they are fitted at the same
+// time: the kernels inside find no idle worker then and do not split their work, which suits matrices of this size.
 func (r *run) fitBlock(ctx context.Context, i int, path *compressedPath) (*fitted, error) {
 	b, err := r.openBlock(i)
 	if err != nil {
@@ -136,28 +145,56 @@ func (r *run) fitBlock(ctx context.Context, i int, path *compressedPath) (*fitte
 	if err := path.capture(ctx, i); err != nil {
 		return nil, err
 	}
-	f := &fitted{layers: map[string]structure.Layer{}}
-	for _, k := range r.plan.block(i) {
-		if err := ctx.Err(); err != nil {
-			return nil, err
+	at := r.plan.block(i)
+	if err := b.prepare(at); err != nil {
+		return nil, err
+	}
+	layers, reports, errs := make([]structure.Layer, len(at)), make([]Layer, len(at)), make([]error, len(at))
+	pool.Run(len(at), func(j int) {
+		l := r.plan.linears[at[j]]
+		if r.dense(at[j]) {
+			reports[j] = Layer{Name: l.module, M: l.m, N: l.n}
+			return
 		}
-		l := r.plan.linears[k]
-		if r.dense(k) {
-			f.reports = append(f.reports, Layer{Name: l.module, M: l.m, N: l.n})
-			continue
+		if errs[j] = ctx.Err(); errs[j] == nil {
+			layers[j], reports[j], errs[j] = b.fit(l, r.ranks[at[j]], path)
 		}
-		layer, report, err := b.fit(l, r.ranks[k], path)
-		if err != nil {
-			return nil, fmt.Errorf("compress: %s: %w", l.module, err)
+	})
+	f := &fitted{layers: map[string]structure.Layer{}, reports: reports}
+	for j, k := range at {
+		module := r.plan.linears[k].module
+		if errs[j] != nil {
+			return nil, fmt.Errorf("compress: %s: %w", module, errs[j])
 		}
-		f.layers[l.module] = layer
-		f.reports = append(f.reports, report)
+		if layers[j] != nil {
+			f.layers[module] = layers[j]
+		}
 	}
 	return f, nil
 }
 
+// prepare makes the whiteners of the inputs of the linears at the given positions, which are only read afterwards.
+func (b *block) prepare(at []int) error {
+	var inputs []linear // one for each capture point
+	for _, k := range at {
+		l := b.run.plan.linears[k]
+		if !slices.ContainsFunc(inputs, func(o linear) bool { return model.CaptureOf(o.name) == model.CaptureOf(l.name) }) {
+			inputs = append(inputs, l)
+		}
+	}
+	made, errs := make([]*lowrank.Whitener, len(inputs)), make([]error, len(inputs))
+	pool.Run(len(inputs), func(j int) { made[j], errs[j] = b.newWhitener(inputs[j]) })
+	for j, l := range inputs {
+		if errs[j] != nil {
+			return errs[j]
+		}
+		b.whiteners[model.CaptureOf(l.name)] = made[j]
+	}
+	return nil
+}
+
 // fit returns the factors of one layer as they will be stored, and what is known about them.
-func (b *block) fit(l linear, rank int, path *compressedPath) (*structure.LowRank, Layer, error) {
+func (b *block) fit(l linear, rank int, path *compressedPath) (structure.Layer, Layer, error) {
 	report := Layer{Name: l.module, M: l.m, N: l.n}
 	w, err := b.weight(l)
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -13,6 +14,7 @@ import (
 	"github.com/eckart-go/eckart/compress/budget"
 	"github.com/eckart-go/eckart/compress/calib"
 	"github.com/eckart-go/eckart/corpus"
+	"github.com/eckart-go/eckart/internal/pool"
 	"github.com/eckart-go/eckart/internal/resident"
 	"github.com/eckart-go/eckart/model"
 	"github.com/eckart-go/eckart/tokenizer"
@@ -173,21 +175,19 @@ func (r *run) energies(ctx context.Context) ([][]float64, error) {
 		if err != nil {
 			return nil, err
 		}
-		for _, k := range at {
-			if err := ctx.Err(); err != nil {
-				return nil, err
-			}
-			values, err := b.values(r.plan.linears[k])
-			if err != nil {
-				return nil, err
-			}
-			all[k] = make([]float64, len(values))
-			for j, v := range values {
-				all[k][j] = v * v
-			}
-			done++
-			progress(int64(done), int64(len(all)))
+		if err := ctx.Err(); err != nil {
+			return nil, err
 		}
+		if err := b.prepare(at); err != nil {
+			return nil, err
+		}
+		errs := make([]error, len(at))
+		pool.Run(len(at), func(j int) { all[at[j]], errs[j] = b.energy(r.plan.linears[at[j]]) })
+		if err := errors.Join(errs...); err != nil {
+			return nil, err
+		}
+		done += len(at)
+		progress(int64(done), int64(len(all)))
 	}
 	return all, nil
 }
