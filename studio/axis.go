@@ -2,6 +2,7 @@ package studio
 
 import (
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -124,6 +125,9 @@ func logAxis(lo, hi float64, most int) axis {
 	}
 	for every := 2; len(a.ticks) > most; every++ {
 		a.ticks = a.logTicks(first, last, every, []float64{1})
+	}
+	if len(a.ticks) < 2 { // less than a decade, and few ticks
+		a.ticks = slices.DeleteFunc(linearAxis(lo, hi, most).ticks, func(t tick) bool { return t.value < a.lo || t.value > a.hi })
 	}
 	return a
 }
