@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/eckart-go/eckart/checkpoint"
@@ -78,6 +79,11 @@ func Run(ctx context.Context, opts Options) (*Result, error) {
 	}
 	if opts.Progress == nil {
 		opts.Progress = func(string, string) func(int64, int64) { return func(int64, int64) {} }
+	}
+	for _, path := range []string{opts.Report, opts.Picture} { // before the work, not after it
+		if st, err := os.Stat(filepath.Dir(path)); err != nil || !st.IsDir() {
+			return nil, fmt.Errorf("quickstart: %s: the folder %s does not exist", path, filepath.Dir(path))
+		}
 	}
 	start := time.Now()
 	dir, err := os.MkdirTemp("", "eckart-quickstart-")
@@ -198,7 +204,7 @@ func continuation(ctx context.Context, path string, tok *tokenizer.Tokenizer) (s
 	if err != nil {
 		return "", err
 	}
-	return tok.Decode(append(ids, generated...))[len(tok.Decode(ids)):], nil
+	return strings.TrimPrefix(tok.Decode(append(ids, generated...)), tok.Decode(ids)), nil
 }
 
 // rename replaces paths of the temporary folder by names that mean something when it is gone.
