@@ -178,10 +178,11 @@ def replace(block, name, b, a, bias=None):
 def allocate(losses, keep, sizes):
     """SVD-LLM v2's keep ratios of the layers of one type: compression in proportion to 1/log(loss).
 
-    Losses are offset by 1.5, so that every logarithm is positive; ratios are clipped to [0, 0.9] and scaled until the
-    parameters removed are those of the uniform ratio.
+    Losses are scaled so that the smallest is e, so that every logarithm is positive and units do not matter; ratios are
+    clipped to [0, 0.9] and scaled until the parameters removed are those of the uniform ratio.
     """
-    weights = [1 / math.log(1.5 + x) for x in losses]
+    least = min(x for x in losses if x > 0)
+    weights = [1 / (1 + math.log(x / least)) if x > 0 else 1.0 for x in losses]
     total, cut, scale = sum(sizes), 1 - keep, 1.0
     mean = sum(w * s for w, s in zip(weights, sizes)) / total
     for _ in range(100):
@@ -219,8 +220,9 @@ def compress(model, batches, method, keep):
             w, s = block.get_submodule(name).weight.data, stats[name]
             m, n = w.shape
             r, bias = rank_of(m, n, keep), None
-            if method == "lord":
-                b, a, bias = afm(w, s, r)
+            if method == "lord":  # the bias is paid from the ratio
+                b, a, bias = afm(w, s, math.floor((keep * m * n - m) / (m + n)))
+                r = a.shape[0]
             else:
                 u, sigma, vt = factorise(w, s, method, white)
                 if method == "svdllm2":  # truncated when all losses are known

@@ -64,6 +64,7 @@ var verbs = []func(*env) *cobra.Command{
 	newConvert,
 	newSVD,
 	newGenerate,
+	newTokenize,
 	newReproduce,
 	newVersion,
 }
