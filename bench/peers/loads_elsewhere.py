@@ -37,12 +37,15 @@ def llamacpp_logits(path, ids):
 def main():
     args = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     args.add_argument("model", help="a Hugging Face folder or a .gguf file")
-    args.add_argument("--ids", required=True, help="token ids, a JSON array")
+    args.add_argument("--ids", required=True, help="token ids, a JSON array, or the file of eckart verify --logits")
     args.add_argument("--reference", help="our logits at the last position, JSON")
     args.add_argument("--tolerance", type=float, default=0.01, help="largest relative difference that passes")
     args = args.parse_args()
     with open(args.ids) as f:
         ids = json.load(f)
+    if isinstance(ids, dict):  # what `eckart verify A B --logits FILE` writes: both in one
+        ids = ids["ids"]
+        args.reference = args.reference or args.ids
     read = transformers_logits if os.path.isdir(args.model) else llamacpp_logits
     library, version, logits = read(args.model, ids)
     last = logits[-1]

@@ -1,8 +1,11 @@
 package main
 
 import (
+	"context"
+	"encoding/json"
 	"fmt"
 	"io"
+	"os"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -11,7 +14,7 @@ import (
 )
 
 func newVerify(e *env) *cobra.Command {
-	var text string
+	var text, logits string
 	var limit int
 	var tolerance float64
 	c := &cobra.Command{
@@ -43,6 +46,11 @@ relative difference of the logits, ||La - Lb|| / ||La||, is at most --tolerance,
 				return err
 			}
 			tokens = tokens[:min(limit, len(tokens), a.Config().MaxPositions)]
+			if logits != "" {
+				if err := writeLogits(c.Context(), logits, b, tokens); err != nil {
+					return err
+				}
+			}
 			r, err := eval.Compare(c.Context(), a.Llama, b.Llama, tokens)
 			if err != nil {
 				return err
@@ -60,8 +68,28 @@ relative difference of the logits, ||La - Lb|| / ||La||, is at most --tolerance,
 	}
 	c.Flags().StringVarP(&text, "text", "f", "", "text to run on (a built-in paragraph if not given)")
 	c.Flags().IntVar(&limit, "tokens", 128, "most tokens of it to take")
+	c.Flags().StringVar(&logits, "logits", "", "also write the token ids, and B's logits after the last of them, to this JSON file")
 	c.Flags().Float64Var(&tolerance, "tolerance", 0, "largest relative difference of the logits that counts as equal")
 	return c
+}
+
+// writeLogits writes the ids and the logits after the last of them, for comparison with another program.
+func writeLogits(ctx context.Context, path string, m *opened, tokens []int) error {
+	all, err := m.Logits(ctx, tokens)
+	if err != nil {
+		return err
+	}
+	data, err := json.Marshal(struct {
+		IDs    []int     `json:"ids"`
+		Logits []float32 `json:"logits"`
+	}{tokens, all[len(all)-m.Config().Vocab:]})
+	if err != nil {
+		return fmt.Errorf("logits of %s: %w", m.path, err)
+	}
+	if err := os.WriteFile(path, data, 0o644); err != nil {
+		return fmt.Errorf("--logits: %w", err)
+	}
+	return nil
 }
 
 // standardText is what verify compares on when no text is given: prose, numbers, a list and code.
