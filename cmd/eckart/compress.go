@@ -15,6 +15,7 @@ import (
 	"github.com/eckart-go/eckart/compress"
 	"github.com/eckart-go/eckart/compress/budget"
 	"github.com/eckart-go/eckart/pull"
+	"github.com/eckart-go/eckart/studio"
 )
 
 // compressFlags are the flags that compress and compare share, as they are typed.
@@ -103,7 +104,7 @@ func (f *compressFlags) options(e *env) (compress.Options, error) {
 
 func newCompress(e *env) *cobra.Command {
 	var f compressFlags
-	var method, output, target, outType string
+	var method, output, target, outType, html string
 	var resume, dryRun bool
 	c := &cobra.Command{
 		Use:   "compress MODEL -o OUTPUT --calib TEXT",
@@ -146,6 +147,11 @@ func newCompress(e *env) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if html != "" {
+				if err := studio.Save(html, studio.OfRun(report)); err != nil {
+					return err
+				}
+			}
 			return e.print(compressed{report})
 		},
 	}
@@ -154,6 +160,7 @@ func newCompress(e *env) *cobra.Command {
 	c.Flags().StringVarP(&method, "method", "m", "svdllm", "one of the methods above")
 	c.Flags().StringVar(&target, "to", "auto", "form of the output: eckart (factors), hf (dense folder) or gguf (dense file); by the output's name if not given")
 	c.Flags().StringVar(&outType, "type", "auto", "element type of the output: f32, f16, bf16; in GGUF also q8_0, q4_0, q4_1")
+	c.Flags().StringVar(&html, "html", "", "also write the report as an HTML file with plots")
 	c.Flags().BoolVar(&resume, "resume", false, "go on with an unfinished run of the same settings")
 	c.Flags().BoolVar(&dryRun, "dry-run", false, "only say what would be done and how much memory and disk it needs")
 	completeWords(c, "method", methodNames())
