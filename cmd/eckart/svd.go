@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -53,7 +55,7 @@ its error is a negligible part of what the cut discards, and exact elsewhere.`,
 			if f.rank < 1 || f.memory < 1 {
 				return usageError{fmt.Errorf("-k and --memory must be positive")}
 			}
-			result, err := runSVD(args[0], f, lowrank.Options{Method: lowrank.Method(method), Krylov: lowrank.KrylovOptions{Seed: f.seed}})
+			result, err := runSVD(c.Context(), args[0], f, lowrank.Options{Method: lowrank.Method(method), Krylov: lowrank.KrylovOptions{Seed: f.seed}})
 			if err != nil {
 				return err
 			}
@@ -77,19 +79,24 @@ func completeWords(c *cobra.Command, flag string, words []string) {
 	}
 }
 
-func runSVD(path string, f svdFlags, opts lowrank.Options) (*svdReport, error) {
+// runSVD decomposes the matrix at path. What is one call of a library is not interrupted: a cancelled context counts between
+// reading, computing and writing.
+func runSVD(ctx context.Context, path string, f svdFlags, opts lowrank.Options) (*svdReport, error) {
 	m, err := matfile.Read(path, matfile.Options{Array: f.array, Limit: f.memory << 20})
 	if err != nil {
 		return nil, err
 	}
 	a, err := m.Dense()
-	if err != nil {
+	if err = errors.Join(err, ctx.Err()); err != nil {
 		return nil, err
 	}
 	start := time.Now()
 	factors, err := lowrank.SVD(a, min(f.rank, m.Rows, m.Cols), opts)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
 	}
 	cert := factors.Cert
 	r := &svdReport{
