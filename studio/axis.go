@@ -37,12 +37,16 @@ const (
 	byRange     scale = iota // logarithmic if the values are wide apart
 	linear                   // always linear
 	logarithmic              // wherever that is possible
+	counting                 // linear, from the least value to the largest, with ticks at whole numbers
 )
 
 // axisFor returns an axis that holds the finite values, with about most ticks. Only values that are positive and not all
 // the same have a logarithmic one.
 func axisFor(s scale, values []float64, most int) axis {
 	lo, hi, any := extremes(values)
+	if s == counting {
+		return countingAxis(lo, hi, most)
+	}
 	if any && lo > 0 && hi > 1.01*lo && s != linear && (s == logarithmic || hi/lo > widestSpan) {
 		return logAxis(lo, hi, most)
 	}
@@ -78,6 +82,19 @@ func linearAxis(lo, hi float64, most int) axis {
 	for i := first; i <= last; i++ {
 		v := i * step
 		a.ticks = append(a.ticks, tick{v, linearLabel(v, step)})
+	}
+	return a
+}
+
+// countingAxis is a linear axis for numbers of things.
+func countingAxis(lo, hi float64, most int) axis {
+	a := linearAxis(lo, hi, most)
+	if hi > lo {
+		a.lo, a.hi = lo, hi
+	}
+	a.ticks = slices.DeleteFunc(a.ticks, func(t tick) bool { return t.value < a.lo || t.value > a.hi || t.value != math.Round(t.value) })
+	for i, t := range a.ticks {
+		a.ticks[i].label = minus(strconv.FormatFloat(t.value, 'f', 0, 64))
 	}
 	return a
 }

@@ -139,7 +139,7 @@ func errorPanels(t *compare.Table) []panels {
 		for _, kind := range kinds(rows) {
 			c := chart{
 				id: fmt.Sprintf("error-%d-%d", len(groups), len(g.charts)), title: kind, about: "Relative error of the outputs of " + kind + " by block.",
-				x: "block", y: "relative error", width: 380, height: 250, xScale: linear, yScale: linear, yHolds: []float64{0},
+				x: "block", y: "relative error", width: 380, height: 250, xScale: counting, yScale: linear, yHolds: []float64{0},
 			}
 			for _, b := range least {
 				c.addBound(b, slices.Index(names, b.rows[0].Method), len(least) == 1, kind)
@@ -247,7 +247,7 @@ func spectrumPanels(t *compare.Table) []panels {
 			c := chart{
 				id: fmt.Sprintf("spectrum-%d-%d", len(groups), len(g.charts)), title: kind,
 				about: "Singular values of " + kind + " in the norm of " + name + ", and the ranks at which they are cut.",
-				x:     "index of the singular value", y: "singular value", width: 380, height: 250, xScale: linear, yScale: logarithmic,
+				x:     "index of the singular value", y: "singular value", width: 380, height: 250, xScale: counting, yScale: logarithmic,
 			}
 			c.addSpectra(rows, kind)
 			if len(c.series) > 0 {
