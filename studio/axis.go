@@ -86,15 +86,24 @@ func linearAxis(lo, hi float64, most int) axis {
 	return a
 }
 
-// countingAxis is a linear axis for numbers of things.
+// countingAxis is a linear axis for numbers of things. Its ends have ticks too, and others keep their distance from them.
 func countingAxis(lo, hi float64, most int) axis {
 	a := linearAxis(lo, hi, most)
+	ends := []float64{lo}
 	if hi > lo {
-		a.lo, a.hi = lo, hi
+		a.lo, a.hi, ends = lo, hi, []float64{lo, hi}
 	}
-	a.ticks = slices.DeleteFunc(a.ticks, func(t tick) bool { return t.value < a.lo || t.value > a.hi || t.value != math.Round(t.value) })
-	for i, t := range a.ticks {
-		a.ticks[i].label = minus(strconv.FormatFloat(t.value, 'f', 0, 64))
+	const apart = 0.12 // of the axis
+	values := ends
+	for _, t := range a.ticks {
+		if t.value == math.Round(t.value) && t.value-lo > apart*(hi-lo) && hi-t.value > apart*(hi-lo) {
+			values = append(values, t.value)
+		}
+	}
+	slices.Sort(values)
+	a.ticks = nil
+	for _, v := range values {
+		a.ticks = append(a.ticks, tick{v, minus(strconv.FormatFloat(v, 'f', 0, 64))})
 	}
 	return a
 }
