@@ -6,6 +6,7 @@ import (
 	"math"
 	"slices"
 
+	"gonum.org/v1/gonum/blas/blas32"
 	"gonum.org/v1/gonum/mat"
 
 	"github.com/eckart-go/eckart/compress/calib"
@@ -81,11 +82,7 @@ func (b *block) weight(l linear) (*mat.Dense, error) {
 	if err != nil {
 		return nil, err
 	}
-	wide := make([]float64, len(values))
-	for i, v := range values {
-		wide[i] = float64(v)
-	}
-	return mat.NewDense(l.m, l.n, wide), nil
+	return structure.Widened(blas32.General{Rows: l.m, Cols: l.n, Stride: l.n, Data: values}), nil
 }
 
 // asvdExponent and asvdFloor are ASVD's scale: (mean |x|)^0.5 + 1e-6.
@@ -282,7 +279,7 @@ func (b *block) certify(l linear, w *mat.Dense, own *lowrank.Spectrum, layer *st
 			return lowrank.Certificate{}, err
 		}
 	}
-	cert, err := outputs.Certify(widened(layer.B().Rows, layer.B().Cols, layer.B().Data), widened(layer.A().Rows, layer.A().Cols, layer.A().Data))
+	cert, err := outputs.Certify(structure.Widened(layer.B()), structure.Widened(layer.A()))
 	if err != nil {
 		return cert, err
 	}
@@ -307,14 +304,6 @@ func (b *block) addMean(l linear, w *mat.Dense, cert *lowrank.Certificate) error
 	at.MulVec(w, mat.NewVecDense(l.n, m.Mean()))
 	cert.WeightedNorm = math.Hypot(cert.WeightedNorm, mat.Norm(&at, 2))
 	return nil
-}
-
-func widened(m, n int, values []float32) *mat.Dense {
-	wide := make([]float64, len(values))
-	for i, v := range values {
-		wide[i] = float64(v)
-	}
-	return mat.NewDense(m, n, wide)
 }
 
 // thinned returns at most 64 of values, evenly spaced, the first and the last among them.

@@ -4,11 +4,11 @@ import (
 	"fmt"
 	"math"
 
-	"gonum.org/v1/gonum/blas/blas32"
 	"gonum.org/v1/gonum/mat"
 
 	"github.com/eckart-go/eckart/compress/calib"
 	"github.com/eckart-go/eckart/model"
+	"github.com/eckart-go/eckart/structure"
 )
 
 // OutputErrors returns, for every linear layer whose weight differs between two models of the same shape, the relative
@@ -49,14 +49,12 @@ func denseOf(m *model.Llama, block int, name string) (*mat.Dense, *mat.VecDense,
 	if err != nil {
 		return nil, nil, err
 	}
-	rows, cols := layer.Dims()
-	values := make([]float32, rows*cols)
-	layer.DenseTo(blas32.General{Rows: rows, Cols: cols, Stride: cols, Data: values})
+	rows, _ := layer.Dims()
 	bias := mat.NewVecDense(rows, nil)
 	for i, v := range layer.Bias() {
 		bias.SetVec(i, float64(v))
 	}
-	return widened(rows, cols, values), bias, nil
+	return structure.Float64(layer), bias, nil
 }
 
 // outputError returns the relative error of v x + shifted against w x + bias: with R = W - V and d = b - b̂,

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/eckart-go/eckart/compress/budget"
@@ -76,6 +77,9 @@ func (r *run) read() error {
 	r.sequences, err = corpus.Sample(tokens, r.opts.Length, r.opts.Sequences, r.opts.Seed)
 	if err != nil {
 		return fmt.Errorf("compress: %s: %w", r.opts.Text, err)
+	}
+	for i, s := range r.sequences {
+		r.sequences[i] = slices.Clone(s) // lets go of the rest of the text
 	}
 	r.report.Calibration = Reading{
 		Text: r.opts.Text, Sequences: len(r.sequences), Length: r.opts.Length, Seed: r.opts.Seed, SkipFirst: r.opts.SkipFirst,

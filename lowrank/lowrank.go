@@ -91,18 +91,18 @@ type Factors struct {
 // Certificate is what is known about B A. All norms are Frobenius norms; multiplied by T they measure the objective.
 type Certificate struct {
 	Rank          int     `json:"rank"`
-	Weighted      float64 `json:"weighted"`               // ||(W - B A) T||, measured
-	Optimum       float64 `json:"optimum"`                // the least that any matrix of this rank reaches (or a lower bound), 0 if not known
-	WeightedNorm  float64 `json:"weightedNorm"`           // ||W T||
-	Frobenius     float64 `json:"frobenius"`              // ||W - B A||, measured
-	FrobeniusNorm float64 `json:"frobeniusNorm"`          // ||W||
-	PlainOptimum  float64 `json:"plainOptimum,omitempty"` // least ||W - C|| for C of this rank, 0 if not known
-	Params        int64   `json:"params"`                 // numbers in B, A and Shift
-	MulAdds       int64   `json:"mulAdds"`                // for one input vector
-	Condition     float64 `json:"condition,omitempty"`    // of G on its range: an estimate in the 1-norm, or l_max / l_min; 0 without G
-	GramRank      int     `json:"gramRank,omitempty"`     // number of directions that the inputs have, to working precision
-	Method        string  `json:"method,omitempty"`       // what was computed: "exact", "gram", "krylov", "inverse-free", "cholesky", "eigen"
-	LowerBound    bool    `json:"lowerBound,omitempty"`   // Optimum is a lower bound only
+	Weighted      float64 `json:"weighted"`                // ||(W - B A) T||, measured
+	Optimum       float64 `json:"optimum"`                 // the least that any matrix of this rank reaches (or a lower bound), 0 if not known
+	WeightedNorm  float64 `json:"weighted_norm"`           // ||W T||
+	Frobenius     float64 `json:"frobenius"`               // ||W - B A||, measured
+	FrobeniusNorm float64 `json:"frobenius_norm"`          // ||W||
+	PlainOptimum  float64 `json:"plain_optimum,omitempty"` // least ||W - C|| for C of this rank, 0 if not known
+	Params        int64   `json:"params"`                  // numbers in B, A and Shift
+	MulAdds       int64   `json:"mul_adds"`                // for one input vector
+	Condition     float64 `json:"condition,omitempty"`     // of G on its range: an estimate in the 1-norm, or l_max / l_min; 0 without G
+	GramRank      int     `json:"gram_rank,omitempty"`     // number of directions that the inputs have, to working precision
+	Method        string  `json:"method,omitempty"`        // what was computed: "exact", "gram", "krylov", "inverse-free", "cholesky", "eigen"
+	LowerBound    bool    `json:"lower_bound,omitempty"`   // Optimum is a lower bound only
 }
 
 // Relative returns the weighted error as a fraction of the norm, 0 for a zero matrix.

@@ -8,14 +8,10 @@ import (
 	"path/filepath"
 	"strings"
 
-	"gonum.org/v1/gonum/blas/blas32"
-	"gonum.org/v1/gonum/mat"
-
 	"github.com/eckart-go/eckart/compress/calib"
 	"github.com/eckart-go/eckart/corpus"
 	"github.com/eckart-go/eckart/eval"
 	"github.com/eckart-go/eckart/model"
-	"github.com/eckart-go/eckart/structure"
 	"github.com/eckart-go/eckart/tokenizer"
 )
 
@@ -193,18 +189,6 @@ func goFiles(dir string) (string, error) {
 		text.Write(data)
 	}
 	return text.String(), nil
-}
-
-// wide returns a layer's matrix in float64.
-func wide(layer structure.Layer) *mat.Dense {
-	m, n := layer.Dims()
-	values := make([]float32, m*n)
-	layer.DenseTo(blas32.General{Rows: m, Cols: n, Stride: n, Data: values})
-	out := make([]float64, len(values))
-	for i, v := range values {
-		out[i] = float64(v)
-	}
-	return mat.NewDense(m, n, out)
 }
 
 // perplexity measures s, with the layers that are set in it, on windows of equal length.

@@ -207,7 +207,7 @@ func projected(layer structure.Layer, keep float64, rng *rand.Rand) *structure.L
 	qr.QTo(&q)
 	basis := q.Slice(0, m, 0, r)
 	var a mat.Dense
-	a.Mul(basis.T(), wide(layer))
+	a.Mul(basis.T(), structure.Float64(layer))
 	var bias []float64
 	for _, v := range layer.Bias() {
 		bias = append(bias, float64(v))

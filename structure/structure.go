@@ -15,6 +15,7 @@ import (
 	"github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 	"gonum.org/v1/gonum/blas/blas32"
+	"gonum.org/v1/gonum/mat"
 
 	"github.com/eckart-go/eckart/quant"
 )
@@ -175,4 +176,23 @@ func rounded(m, n int, at func(i, j int) float64) []float32 {
 		}
 	}
 	return data
+}
+
+// Float64 returns A (m x n) in float64, without the bias: for measuring a layer, or fitting another to it.
+func Float64(a Matrix) *mat.Dense {
+	m, n := a.Dims()
+	values := make([]float32, m*n)
+	a.DenseTo(blas32.General{Rows: m, Cols: n, Stride: n, Data: values})
+	return Widened(blas32.General{Rows: m, Cols: n, Stride: n, Data: values})
+}
+
+// Widened returns a copy of g in float64.
+func Widened(g blas32.General) *mat.Dense {
+	wide := make([]float64, g.Rows*g.Cols)
+	for i := range g.Rows {
+		for j, v := range g.Data[i*g.Stride : i*g.Stride+g.Cols] {
+			wide[i*g.Cols+j] = float64(v)
+		}
+	}
+	return mat.NewDense(g.Rows, g.Cols, wide)
 }

@@ -221,3 +221,14 @@ func TestCostOfSmolLM2Block(t *testing.T) {
 		t.Errorf("rank 335 in half precision takes %d bits", got)
 	}
 }
+
+func TestFloat64IsTheMatrixWithoutItsBias(t *testing.T) {
+	l := structure.LowRankOf(2, 3, 1, []float32{1, 2}, []float32{3, 4, 5}, []float32{9, 9})
+	if got, want := structure.Float64(l), mat.NewDense(2, 3, []float64{3, 4, 5, 6, 8, 10}); !mat.Equal(got, want) {
+		t.Errorf("Float64 = %v, want %v", mat.Formatted(got), mat.Formatted(want))
+	}
+	inside := blas32.General{Rows: 2, Cols: 1, Stride: 3, Data: []float32{7, 0, 0, 8}}
+	if got, want := structure.Widened(inside), mat.NewDense(2, 1, []float64{7, 8}); !mat.Equal(got, want) {
+		t.Errorf("Widened with a stride = %v", mat.Formatted(got))
+	}
+}
