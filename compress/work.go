@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -11,6 +12,7 @@ import (
 	"github.com/gofrs/flock"
 
 	"github.com/eckart-go/eckart/checkpoint"
+	"github.com/eckart-go/eckart/internal/replace"
 	"github.com/eckart-go/eckart/structure"
 )
 
@@ -184,16 +186,17 @@ func readJSON(path string, v any) error {
 	return nil
 }
 
-// writeJSON writes v under a temporary name and renames it.
+// writeJSON writes v whole or not at all.
 func writeJSON(path string, v any) error {
 	data, err := json.Marshal(v)
 	if err != nil {
 		return fmt.Errorf("compress: %s: %w", path, err)
 	}
-	if err := os.WriteFile(path+".partial", data, 0o644); err != nil {
-		return fmt.Errorf("compress: %w", err)
-	}
-	if err := os.Rename(path+".partial", path); err != nil {
+	err = replace.File(path, func(w io.Writer) error {
+		_, err := w.Write(data)
+		return err
+	})
+	if err != nil {
 		return fmt.Errorf("compress: %w", err)
 	}
 	return nil

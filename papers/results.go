@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/eckart-go/eckart/internal/replace"
 )
 
 // A folder of results holds verdicts, PAPER.verdict.json, and the lines of the benchmark, SUITE.bench.jsonl.
@@ -27,14 +29,10 @@ func SaveVerdict(folder string, v *Verdict) error {
 	if err != nil {
 		return fmt.Errorf("papers: verdict of %s: %w", v.Paper, err)
 	}
-	path := filepath.Join(folder, v.Paper+verdictSuffix)
-	if err := os.WriteFile(path+".partial", append(data, '\n'), 0o644); err != nil {
-		return fmt.Errorf("papers: %w", err)
-	}
-	if err := os.Rename(path+".partial", path); err != nil {
-		return fmt.Errorf("papers: %w", err)
-	}
-	return nil
+	return replace.File(filepath.Join(folder, v.Paper+verdictSuffix), func(w io.Writer) error {
+		_, err := w.Write(append(data, '\n'))
+		return err
+	})
 }
 
 // benchLine is one line of the benchmark's output.

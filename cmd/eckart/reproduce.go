@@ -3,12 +3,12 @@ package main
 import (
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
+	"github.com/eckart-go/eckart/internal/replace"
 	"github.com/eckart-go/eckart/papers"
 	"github.com/eckart-go/eckart/pull"
 )
@@ -92,26 +92,7 @@ func reproduceHelp() string {
 // writeResults makes RESULTS.md anew from everything in the folder.
 func writeResults(folder string) error {
 	path := filepath.Join(filepath.Dir(filepath.Clean(folder)), "RESULTS.md")
-	f, err := os.CreateTemp(filepath.Dir(path), ".results-")
-	if err != nil {
-		return fmt.Errorf("results: %w", err)
-	}
-	defer os.Remove(f.Name())
-	if err := papers.WriteResults(f, folder); err != nil {
-		f.Close()
-		return err
-	}
-	if err := f.Chmod(0o644); err != nil {
-		f.Close()
-		return fmt.Errorf("results: %w", err)
-	}
-	if err := f.Close(); err != nil {
-		return fmt.Errorf("results: %w", err)
-	}
-	if err := os.Rename(f.Name(), path); err != nil {
-		return fmt.Errorf("results: %w", err)
-	}
-	return nil
+	return replace.File(path, func(w io.Writer) error { return papers.WriteResults(w, folder) })
 }
 
 // reproduction is all verdicts of one command.
