@@ -89,7 +89,7 @@ func (r *run) read() error {
 
 // stages runs them in order and fills in the report.
 func (r *run) stages(ctx context.Context) error {
-	w, err := openWork(r.output)
+	w, err := openWork(r.output, r.opts.Target)
 	if err != nil {
 		return err
 	}

@@ -33,7 +33,14 @@ const journalVersion = 1
 
 // openWork takes the work folder of output, so that nobody else writes it and a name that cannot be written is known before
 // the long work begins. It fails while another process works on the same output.
-func openWork(output string) (*work, error) {
+func openWork(output string, target Target) (*work, error) {
+	wanted := "folder"
+	if target == GGUF {
+		wanted = "file"
+	}
+	if st, err := os.Stat(output); err == nil && st.IsDir() != (target != GGUF) {
+		return nil, fmt.Errorf("compress: %s exists and is no %s: choose another name", output, wanted)
+	}
 	w := &work{dir: filepath.Clean(output) + ".work"}
 	if err := os.MkdirAll(w.dir, 0o755); err != nil {
 		return nil, fmt.Errorf("compress: work folder: %w", err)
