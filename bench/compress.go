@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"time"
@@ -197,6 +198,7 @@ func compressOnce(job compressJob, w io.Writer) error {
 	if err != nil {
 		return err
 	}
+	debug.SetGCPercent(25) // as the command does
 	start := time.Now()
 	_, err = compress.Run(context.Background(), job.Model, job.Output, compress.Options{
 		Method: method, Budget: budget.Budget{Keep: keepShare}, Text: job.Text, Sequences: calibSequences, Length: calibLength,

@@ -246,18 +246,28 @@ def compress(model, batches, method, keep):
 
 
 def truncate_by_loss(model, spectra, keep):
-    layers = []
+    blocks = range(len(model.model.layers))
+    shapes = {key: tuple(model.model.layers[key[0]].get_submodule(key[1]).weight.shape) for key in spectra}
+    ranks = {}
     for name in llama.LINEARS:
-        blocks = [(i, model.model.layers[i]) for i, kind in spectra if kind == name]
-        m, n = blocks[0][1].get_submodule(name).weight.shape
+        m, n = shapes[0, name]
         uniform = rank_of(m, n, keep)
-        losses = [spectra[i, name][1][uniform:].double().square().sum().sqrt().item() for i, _ in blocks]
-        for (i, block), ratio in zip(blocks, allocate(losses, keep, [m * n] * len(blocks))):
-            u, s, vt = spectra.pop((i, name))
-            r = min(rank_of(m, n, ratio), len(s))
-            replace(block, name, *truncate(u, s, vt, r))
-            energy = s.double().square()
-            layers.append({"name": f"model.layers.{i}.{name}", "rank": r, "error": energy[r:].sum().item(), "size": energy.sum().item()})
+        losses = [spectra[i, name][1][uniform:].double().square().sum().sqrt().item() for i in blocks]
+        for i, ratio in zip(blocks, allocate(losses, keep, [m * n] * len(losses))):
+            ranks[i, name] = min(rank_of(m, n, ratio), len(spectra[i, name][1]))
+    # what rounding down left over buys one more rank, from the first layer on
+    left = int(keep * sum(m * n for m, n in shapes.values())) - sum(r * sum(shapes[key]) for key, r in ranks.items())
+    layers = []
+    for key in ((i, name) for i in blocks for name in llama.LINEARS):
+        m, n = shapes[key]
+        if ranks[key] < (m * n - 1) // (m + n) and m + n <= left:
+            ranks[key] += 1
+            left -= m + n
+        u, s, vt = spectra.pop(key)
+        r = ranks[key]
+        replace(model.model.layers[key[0]], key[1], *truncate(u, s, vt, r))
+        energy = s.double().square()
+        layers.append({"name": f"model.layers.{key[0]}.{key[1]}", "rank": r, "error": energy[r:].sum().item(), "size": energy.sum().item()})
     return layers
 
 

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"syscall"
 
 	_ "github.com/eckart-go/eckart/blas/use" // gonum's matrices on our kernels
@@ -19,9 +20,16 @@ func main() {
 	os.Exit(run(os.Args[1:]))
 }
 
+// gcPercent makes the collector run early. What this program allocates is mostly a few large arrays without pointers, which
+// cost next to nothing to scan and much to keep: this takes a third off the peak of a compression.
+const gcPercent = 25
+
 // run executes one command line and returns the exit status. Ctrl-C and SIGTERM cancel the context that every verb works
 // under; a second signal kills the process as usual.
 func run(args []string) int {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(gcPercent)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	go func() {
