@@ -25,6 +25,7 @@ type hfConfig struct {
 	MaxPositions     *int           `json:"max_position_embeddings"`
 	SlidingWindow    maybeInt       `json:"sliding_window"`
 	UseSlidingWindow *bool          `json:"use_sliding_window"`
+	MaxWindowLayers  *int           `json:"max_window_layers"`
 	NormEps          *float64       `json:"rms_norm_eps"`
 	RopeTheta        *float64       `json:"rope_theta"`
 	RopeScaling      *hfRopeScaling `json:"rope_scaling"`
@@ -143,11 +144,9 @@ func parseHFConfig(text []byte) (Config, error) {
 	} else if h.Heads > 0 {
 		c.HeadDim = h.HiddenSize / h.Heads
 	}
-	if h.ModelType != "qwen2" || or(h.UseSlidingWindow, false) {
-		c.SlidingWindow = h.SlidingWindow.value
-		if h.ModelType == "mistral" && !h.SlidingWindow.present {
-			c.SlidingWindow = 4096
-		}
+	var err error
+	if c.SlidingWindow, err = h.window(); err != nil {
+		return c, err
 	}
 	if h.EOS != nil {
 		c.EOS = slices.Clone(*h.EOS)
@@ -191,6 +190,26 @@ func (h *hfRopeScaling) scaling() (*RopeScaling, error) {
 	return nil, fmt.Errorf("RoPE scaling %q is not supported; expected linear or llama3", kind)
 }
 
+// window returns the reach of attention in all layers, 0 for no limit. Qwen2 limits only the layers from
+// max_window_layers on.
+func (h *hfConfig) window() (int, error) {
+	switch h.ModelType {
+	case "mistral":
+		if !h.SlidingWindow.present {
+			return 4096, nil
+		}
+	case "qwen2":
+		first := or(h.MaxWindowLayers, 28)
+		switch {
+		case !or(h.UseSlidingWindow, false) || first >= h.Layers:
+			return 0, nil
+		case first > 0 && h.SlidingWindow.value > 0:
+			return 0, fmt.Errorf("max_window_layers %d of %d layers: attention windows in some layers only are not supported", first, h.Layers)
+		}
+	}
+	return h.SlidingWindow.value, nil
+}
+
 // writeHFConfig returns the config.json of a model whose weights are mostly of the given torch dtype.
 func writeHFConfig(c Config, dtype string) ([]byte, error) {
 	h := map[string]any{
@@ -207,7 +226,7 @@ func writeHFConfig(c Config, dtype string) ([]byte, error) {
 	case "qwen2":
 		h["use_sliding_window"] = c.SlidingWindow > 0
 		if c.SlidingWindow > 0 {
-			h["sliding_window"] = c.SlidingWindow
+			h["sliding_window"], h["max_window_layers"] = c.SlidingWindow, 0
 		}
 	case "mistral":
 		h["sliding_window"] = nil

@@ -24,6 +24,8 @@ func TestParseConfig(t *testing.T) {
 		{"mistral's default", `"model_type":"mistral"`, func(c *Config) { c.Architecture, c.MaxPositions, c.SlidingWindow = "mistral", 131072, 4096 }},
 		{"mistral without", `"model_type":"mistral","sliding_window":null`, func(c *Config) { c.Architecture, c.MaxPositions = "mistral", 131072 }},
 		{"qwen2 without its window", `"model_type":"qwen2","sliding_window":4096,"use_sliding_window":false`, func(c *Config) { c.Architecture, c.MaxPositions = "qwen2", 32768 }},
+		{"qwen2 with windows in no layer", `"model_type":"qwen2","sliding_window":4096,"use_sliding_window":true`, func(c *Config) { c.Architecture, c.MaxPositions = "qwen2", 32768 }},
+		{"qwen2 with windows", `"model_type":"qwen2","sliding_window":4096,"use_sliding_window":true,"max_window_layers":0`, func(c *Config) { c.Architecture, c.MaxPositions, c.SlidingWindow = "qwen2", 32768, 4096 }},
 		{"lists of tokens", `"model_type":"llama","bos_token_id":3,"eos_token_id":[1,2]`, func(c *Config) { c.BOS, c.EOS = 3, []int{1, 2} }},
 		{"explicit head", `"model_type":"llama","head_dim":6,"num_key_value_heads":1,"tie_word_embeddings":true`, func(c *Config) { c.HeadDim, c.KVHeads, c.TiedEmbeddings = 6, 1, true }},
 		{"linear scaling, older key", `"model_type":"llama","rope_scaling":{"type":"linear","factor":2}`, func(c *Config) { c.RopeScaling = &RopeScaling{Kind: RopeLinear, Factor: 2} }},
@@ -51,6 +53,7 @@ func TestParseConfig(t *testing.T) {
 		{`"model_type":"llama","rope_scaling":{"rope_type":"yarn","factor":4}`, `RoPE scaling "yarn" is not supported`},
 		{`"model_type":"llama","rope_scaling":{"rope_type":"llama3","factor":4}`, "RoPE scaling llama3 with low_freq_factor 0"},
 		{`"model_type":"llama","partial_rotary_factor":0.5`, "partial_rotary_factor 0.5 is not supported"},
+		{`"model_type":"qwen2","num_hidden_layers":40,"sliding_window":64,"use_sliding_window":true`, "max_window_layers 28 of 40 layers"},
 		{`"model_type":"llama","vocab_size":"x"`, "cannot unmarshal string"},
 	} {
 		if _, err := parseHFConfig(fmt.Appendf(nil, "{%s,%s}", smallConfig, tc.text)); err == nil || !strings.Contains(err.Error(), tc.want) {
