@@ -112,11 +112,16 @@ func TestResultsPage(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "gemm.bench.jsonl"), []byte(lines), 0o644); err != nil {
 		t.Fatal(err)
 	}
+	agree := `{"tolerance": 0.01, "agree": false, "perplexity": {"svd": {"eckart": 100, "torch": 90, "ratio": 1.1111}, "dense": {"eckart": 38.5, "torch": 38.5, "ratio": 1}}}`
+	if err := os.WriteFile(filepath.Join(dir, "svd.agree.json"), []byte(agree), 0o644); err != nil {
+		t.Fatal(err)
+	}
 	var page bytes.Buffer
 	if err := WriteResults(&page, dir); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"**It holds.**", "| claim | at least 1 | 2 | yes |", `| 1 | x\|y |`, "- a note", "| Sgemm n=512 | 2 | 2 ms | 3 ms | openblas 0.3 | 1.50 |", "| Sgemm n=64 | 1 | 2.1 µs |  |  |  |"} {
+	for _, want := range []string{"**It holds.**", "| claim | at least 1 | 2 | yes |", `| 1 | x\|y |`, "- a note", "| Sgemm n=512 | 2 | 2 ms | 3 ms | openblas 0.3 | 1.50 |", "| Sgemm n=64 | 1 | 2.1 µs |  |  |  |",
+		"| dense | 38.5 | 38.5 | 1.00000 | yes |", "| svd | 100 | 90 | 1.11110 | no |"} {
 		if !strings.Contains(page.String(), want) {
 			t.Errorf("the page lacks %q:\n%s", want, page.String())
 		}

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -14,10 +16,12 @@ import (
 	"github.com/eckart-go/eckart/internal/replace"
 )
 
-// A folder of results holds verdicts, PAPER.verdict.json, and the lines of the benchmark, SUITE.bench.jsonl.
+// A folder of results holds verdicts, PAPER.verdict.json, the lines of the benchmark, SUITE.bench.jsonl, and what
+// bench/peers/agree.py printed, NAME.agree.json.
 const (
 	verdictSuffix = ".verdict.json"
 	benchSuffix   = ".bench.jsonl"
+	agreeSuffix   = ".agree.json"
 )
 
 // SaveVerdict writes v into a folder of results, in the place of an earlier one of the same paper.
@@ -57,14 +61,21 @@ func WriteResults(w io.Writer, folder string) error {
 	if err != nil {
 		return err
 	}
-	if len(verdicts)+len(suites) == 0 {
-		return fmt.Errorf("papers: %s has no results: no *%s and no *%s", folder, verdictSuffix, benchSuffix)
+	agreements, err := readAgreements(folder)
+	if err != nil {
+		return err
+	}
+	if len(verdicts)+len(suites)+len(agreements) == 0 {
+		return fmt.Errorf("papers: %s has no results: no *%s, *%s or *%s", folder, verdictSuffix, benchSuffix, agreeSuffix)
 	}
 	out := &page{w: bufio.NewWriter(w)}
 	out.printf("# Results\n\nMade by `eckart reproduce ... --results %s` from the verdicts and benchmarks in that folder; not edited by hand.\n", filepath.Base(folder))
 	out.printf("Ratios are the peer's time divided by ours: above 1, Eckart is faster. Both ran in turn, on the same machine; times are medians.\n")
 	for _, v := range verdicts {
 		out.verdict(v)
+	}
+	for _, a := range agreements {
+		out.agreement(a)
 	}
 	for _, s := range suites {
 		out.suite(s)
@@ -125,6 +136,36 @@ func readBenchmarks(folder string) ([][]benchLine, error) {
 		}
 	}
 	return suites, nil
+}
+
+// agreement is what agree.py found: perplexities by Eckart and by PyTorch.
+type agreement struct {
+	Tolerance  float64 `json:"tolerance"`
+	Perplexity map[string]struct {
+		Eckart float64 `json:"eckart"`
+		Torch  float64 `json:"torch"`
+		Ratio  float64 `json:"ratio"`
+	} `json:"perplexity"`
+}
+
+func readAgreements(folder string) ([]agreement, error) {
+	files, err := filepath.Glob(filepath.Join(folder, "*"+agreeSuffix))
+	if err != nil {
+		return nil, fmt.Errorf("papers: %w", err)
+	}
+	var all []agreement
+	for _, file := range files {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			return nil, fmt.Errorf("papers: %w", err)
+		}
+		var a agreement
+		if err := json.Unmarshal(data, &a); err != nil {
+			return nil, fmt.Errorf("papers: %s: %w", file, err)
+		}
+		all = append(all, a)
+	}
+	return all, nil
 }
 
 // page writes Markdown and keeps the first error.
@@ -188,6 +229,20 @@ func (p *page) verdict(v *Verdict) {
 	for _, note := range v.Notes {
 		p.printf("\n- %s\n", note)
 	}
+}
+
+func (p *page) agreement(a agreement) {
+	p.printf("\n## The same from PyTorch\n\nPerplexities of compressed models by `eckart compare` and by a re-implementation in PyTorch, on the same token ids\n(`bench/peers/agree.py`). They agree when the ratio is within %g of 1.\n", a.Tolerance)
+	var rows [][]string
+	for _, method := range slices.Sorted(maps.Keys(a.Perplexity)) {
+		r := a.Perplexity[method]
+		mark := "no"
+		if math.Abs(r.Ratio-1) <= a.Tolerance {
+			mark = "yes"
+		}
+		rows = append(rows, []string{method, fmt.Sprintf("%.6g", r.Eckart), fmt.Sprintf("%.6g", r.Torch), fmt.Sprintf("%.5f", r.Ratio), mark})
+	}
+	p.table([]string{"method", "Eckart", "PyTorch", "ratio", "agree"}, rows)
 }
 
 func (p *page) suite(lines []benchLine) {
