@@ -17,12 +17,13 @@ func newReproduce(e *env) *cobra.Command {
 	var b papers.Bench
 	var results string
 	c := &cobra.Command{
-		Use:   "reproduce PAPER...",
+		Use:   "reproduce [PAPER...]",
 		Short: "Try papers' claims in miniature, and say whether they hold here",
 		Long:  reproduceHelp(),
 		Example: `  eckart reproduce svd-baselines --prose sotu/ --other wikitext-2/
-  eckart reproduce svd-baselines lord --prose sotu/ --other wikitext-2/ --results results --json`,
-		Args: cobra.MinimumNArgs(1),
+  eckart reproduce svd-baselines lord --prose sotu/ --other wikitext-2/ --results results --json
+  eckart reproduce --results results`,
+		Args: cobra.ArbitraryArgs,
 		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 			var ids []string
 			for _, p := range papers.Catalogue() {
@@ -38,6 +39,12 @@ func newReproduce(e *env) *cobra.Command {
 					return usageError{err}
 				}
 				chosen = append(chosen, p)
+			}
+			if len(args) == 0 {
+				if results == "" {
+					return usageError{fmt.Errorf("name a paper to try, or --results to make its page anew")}
+				}
+				return writeResults(results)
 			}
 			if b.Prose == "" || b.Other == "" {
 				return usageError{fmt.Errorf("--prose and --other are required: texts to calibrate on and to measure on")}
