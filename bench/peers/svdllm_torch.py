@@ -175,14 +175,16 @@ def replace(block, name, b, a, bias=None):
     setattr(block.get_submodule(parent), leaf, torch.nn.Sequential(down, up))
 
 
+PAPER_TOKENS = 256 * 2048  # SVD-LLM's calibration set, over which its losses are summed
+
+
 def allocate(losses, keep, sizes):
     """SVD-LLM v2's keep ratios of the layers of one type: compression in proportion to 1/log(loss).
 
-    Losses are scaled so that the smallest is e, so that every logarithm is positive and units do not matter; ratios are
+    Losses are sums over PAPER_TOKENS tokens; those below 1.5 count as 1.5, so that every logarithm is positive. Ratios are
     clipped to [0, 0.9] and scaled until the parameters removed are those of the uniform ratio.
     """
-    least = min(x for x in losses if x > 0)
-    weights = [1 / (1 + math.log(x / least)) if x > 0 else 1.0 for x in losses]
+    weights = [1 / math.log(max(1.5, x)) for x in losses]
     total, cut, scale = sum(sizes), 1 - keep, 1.0
     mean = sum(w * s for w, s in zip(weights, sizes)) / total
     for _ in range(100):
@@ -240,19 +242,20 @@ def compress(model, batches, method, keep):
             compressed = [llama.run_block(block, h, rotary) for h in compressed]
             lap("calibrate")
     if method == "svdllm2":
-        layers = truncate_by_loss(model, spectra, keep)
+        layers = truncate_by_loss(model, spectra, keep, sum(len(ids) for batch in batches for ids in batch))
         lap("factor")
     return layers, seconds
 
 
-def truncate_by_loss(model, spectra, keep):
+def truncate_by_loss(model, spectra, keep, tokens):
+    """Cuts all layers at the ranks of allocate; their spectra come from sums over tokens calibration tokens."""
     blocks = range(len(model.model.layers))
     shapes = {key: tuple(model.model.layers[key[0]].get_submodule(key[1]).weight.shape) for key in spectra}
     ranks = {}
     for name in llama.LINEARS:
         m, n = shapes[0, name]
         uniform = rank_of(m, n, keep)
-        losses = [spectra[i, name][1][uniform:].double().square().sum().sqrt().item() for i in blocks]
+        losses = [(spectra[i, name][1][uniform:].double().square().sum() * (PAPER_TOKENS / tokens)).sqrt().item() for i in blocks]
         for i, ratio in zip(blocks, allocate(losses, keep, [m * n] * len(losses))):
             ranks[i, name] = min(rank_of(m, n, ratio), len(spectra[i, name][1]))
     # what rounding down left over buys one more rank, from the first layer on

@@ -161,13 +161,21 @@ func (h *stepHeap) Pop() any {
 // maxCut is the largest share of a matrix that GroupLoss removes.
 const maxCut = 0.9
 
+// Units of GroupLoss. The logarithm makes the rule depend on what a loss of 1 is. In the paper a loss is summed over the
+// tokens of its calibration set, 256 sequences of 2048; a mean over tokens times that number is the same quantity whatever
+// text it was estimated on, so that more text changes how well ranks are known and not what they should be.
+const (
+	paperTokens = 256 * 2048
+	leastLoss   = 1.5 // the logarithm needs more than 1: smaller losses count as this
+)
+
 // GroupLoss is SVD-LLM v2's rule (arXiv 2503.12340, section 3.1). Matrices are compared within their group only (all
-// q_proj, all k_proj, ...). With R = 1 - keep, a matrix loses loss_i = sqrt(sum(Energy[r:])) at the uniform rank r, and is
-// cut by R_i = |G| R w_i / sum_G w, w_i = 1/log(loss_i): the more it loses, the less it is cut.
+// q_proj, all k_proj, ...). With R = 1 - keep, a matrix loses loss_i = sqrt(N sum(Energy[r:])) at the uniform rank r, and is
+// cut by R_i = |G| R w_i / sum_G w, w_i = 1/log(loss_i): the more it loses, the less it is cut. Energy must be a mean over
+// tokens, the moment that it was taken with being E[x xᵀ]; N is the paper's number of tokens, 524288.
 //
-// Where the paper is silent: losses are scaled so that the smallest of a group is e (the logarithm must stay positive, and
-// a change of units must not change the result); R_i is clipped to [0, 0.9] and what clipping takes or leaves is given to
-// the group's other matrices in proportion, so that each group keeps its number of parameters.
+// Where the paper is silent: losses below 1.5 count as 1.5; R_i is clipped to [0, 0.9] and what clipping takes or leaves is
+// given to the group's other matrices in proportion, so that each group keeps its number of parameters.
 func GroupLoss(matrices []Matrix, keep float64) ([]int, error) {
 	uniform, err := Uniform(matrices, keep)
 	if err != nil {
@@ -176,18 +184,9 @@ func GroupLoss(matrices []Matrix, keep float64) ([]int, error) {
 	ranks := make([]int, len(matrices))
 	for _, group := range groups(matrices) {
 		weights := make([]float64, len(group))
-		smallest := math.Inf(1)
 		for j, i := range group {
-			weights[j] = math.Sqrt(sum(matrices[i].Energy[min(uniform[i], len(matrices[i].Energy)):]))
-			if weights[j] > 0 {
-				smallest = min(smallest, weights[j])
-			}
-		}
-		for j, loss := range weights {
-			weights[j] = 1
-			if loss > 0 {
-				weights[j] = 1 / (1 + math.Log(loss/smallest))
-			}
+			tail := sum(matrices[i].Energy[min(uniform[i], len(matrices[i].Energy)):])
+			weights[j] = 1 / math.Log(max(leastLoss, math.Sqrt(paperTokens*tail)))
 		}
 		cuts := shareCuts(matrices, group, weights, 1-keep)
 		for j, i := range group {

@@ -207,6 +207,40 @@ func TestGroupLossCutsLeastWhereMostIsLost(t *testing.T) {
 	}
 }
 
+// The paper's formula, term by term: losses of e^2, e^4 and e^6 in its units have weights 1/2, 1/4 and 1/6, so a mean cut
+// of 0.4 becomes 1.2/(11/12) times these. A loss below 1.5 counts as 1.5, and its cut is clipped at 0.9.
+func TestGroupLossIsThePapersFormula(t *testing.T) {
+	const m = 400 // square; rank 1 is 1/200 of the parameters
+	withLoss := func(loss float64) Matrix {
+		energy := make([]float64, m)
+		for j := range energy {
+			energy[j] = loss * loss / paperTokens / (m - 120) // the uniform rank at keep 0.6 is 120
+		}
+		return Matrix{Group: "q", M: m, N: m, Energy: energy}
+	}
+	least := 1 / math.Log(1.5)
+	for _, tc := range []struct{ losses, cuts []float64 }{
+		{[]float64{math.Exp(2), math.Exp(4), math.Exp(6)}, []float64{1.2 * 6 / 11, 1.2 * 3 / 11, 1.2 * 2 / 11}},
+		{[]float64{1e-9, math.E, math.E}, []float64{1.2 * least / (least + 2), 1.2 / (least + 2), 1.2 / (least + 2)}},
+		{[]float64{0, math.Exp(10), math.Exp(10)}, []float64{0.9, 0.15, 0.15}},
+	} {
+		var matrices []Matrix
+		for _, loss := range tc.losses {
+			matrices = append(matrices, withLoss(loss))
+		}
+		ranks, err := GroupLoss(matrices, 0.6)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, r := range ranks {
+			// rounding down loses less than a rank, and what all lost together, less than three, is spent one each
+			if want := (1 - tc.cuts[i]) * m / 2; !(math.Abs(float64(r)-want) <= 1) {
+				t.Errorf("losses %.3v: rank %d of matrix %d, want %.1f", tc.losses, r, i, want)
+			}
+		}
+	}
+}
+
 func TestImpossibleBudgets(t *testing.T) {
 	matrices := model(rand.New(rand.NewPCG(1, 1)), 8)
 	for name, rule := range map[string]Rule{"uniform": Uniform, "loss": Loss, "group": GroupLoss} {
