@@ -101,7 +101,7 @@ func prepareCholesky(n int) *prepared {
 
 func prepareQR(n int) *prepared {
 	a := noise[float64](n*n, 1)
-	var q lapack.QR
+	var q lapack.QR[float64]
 	p := &prepared{
 		ours: func() error { q.Factorize(n, n, a, n); return nil },
 		checksum: func() (float64, float64) {

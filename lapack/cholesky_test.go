@@ -122,7 +122,7 @@ func TestCholeskyNamesThePivot(t *testing.T) {
 // order), and Q is as orthogonal. Columns span 300 decades.
 func TestQR(t *testing.T) {
 	rng := rand.New(rand.NewPCG(5, 6))
-	var q QR
+	var q QR[float64]
 	for _, s := range [][2]int{{0, 0}, {1, 1}, {3, 0}, {0, 3}, {5, 2}, {2, 5}, {48, 48}, {49, 49}, {100, 49}, {130, 97}, {60, 150}, {400, 64}} {
 		m, n := s[0], s[1]
 		t.Run(fmt.Sprintf("%dx%d", m, n), func(t *testing.T) {

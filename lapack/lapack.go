@@ -1,4 +1,4 @@
-// Package lapack holds Eckart's float64 factorisations: Cholesky, triangular solves, Householder QR and the symmetric
+// Package lapack holds Eckart's factorisations in float64 and float32: Cholesky, triangular solves, Householder QR and the symmetric
 // eigenproblem, blocked so that their work is done by the matrix products of internal/simd.
 //
 // Matrices are row-major slices with the row stride (leading dimension) in elements, as in gonum's lapack interface, which
@@ -27,7 +27,7 @@ func (e *NotPositiveDefinite) Error() string {
 }
 
 // checkMatrix panics unless a holds m x n with row stride lda.
-func checkMatrix(name string, m, n int, a []float64, lda int) {
+func checkMatrix[T Float](name string, m, n int, a []T, lda int) {
 	if m < 0 || n < 0 || lda < max(1, n) {
 		panic(fmt.Sprintf("lapack: %s is %d x %d with row stride %d", name, m, n, lda))
 	}

@@ -2,8 +2,6 @@ package lapack
 
 import (
 	"gonum.org/v1/gonum/blas"
-
-	"github.com/eckart-go/eckart/internal/simd"
 )
 
 // qrBlock is the number of reflectors that are applied together.
@@ -12,18 +10,18 @@ const qrBlock = 48
 // QR is the factorisation A = Q R of an m x n matrix, with Q orthogonal and R upper trapezoidal. The zero value is ready; a
 // value that is used again keeps its buffers. Q R is the exact factorisation of a matrix within c n eps ||a_j|| of A in each
 // column j (Higham 2002, theorem 19.4): columns of any scale keep their relative accuracy, which a Gram matrix would lose.
-type QR struct {
+type QR[T Float] struct {
 	m, n   int
-	r      []float64 // m x n: R in the upper triangle; what is below it is left over
-	v      []float64 // min(m, n) x m: the reflectors as rows, unit and zeros stored
-	t      []float64 // the triangular factors of all blocks, qrBlock*qrBlock each
-	tau    []float64
-	work   []float64
+	r      []T // m x n: R in the upper triangle; what is below it is left over
+	v      []T // min(m, n) x m: the reflectors as rows, unit and zeros stored
+	t      []T // the triangular factors of all blocks, qrBlock*qrBlock each
+	tau    []T
+	work   []T
 	blocks int
 }
 
 // Factorize computes the factorisation of a (m x n, row stride lda), which is not modified.
-func (q *QR) Factorize(m, n int, a []float64, lda int) {
+func (q *QR[T]) Factorize(m, n int, a []T, lda int) {
 	checkMatrix("the matrix", m, n, a, lda)
 	k := min(m, n)
 	q.m, q.n, q.blocks = m, n, (k+qrBlock-1)/qrBlock
@@ -41,7 +39,7 @@ func (q *QR) Factorize(m, n int, a []float64, lda int) {
 }
 
 // block returns block b: its first reflector, their number, and their rows from the first column that is not zero on.
-func (q *QR) block(b int) (s, width int, v, t []float64) {
+func (q *QR[T]) block(b int) (s, width int, v, t []T) {
 	s = b * qrBlock
 	width = min(qrBlock, len(q.tau)-s)
 	return s, width, q.v[s*q.m+s:], q.t[b*qrBlock*qrBlock:]
@@ -49,7 +47,7 @@ func (q *QR) block(b int) (s, width int, v, t []float64) {
 
 // factorBlock finds the reflectors of one block of columns, which it transposes so that they are contiguous, and applies them
 // to the columns on its right.
-func (q *QR) factorBlock(b int) {
+func (q *QR[T]) factorBlock(b int) {
 	s, width, v, t := q.block(b)
 	m, n := q.m, q.n
 	rows := m - s
@@ -66,7 +64,7 @@ func (q *QR) factorBlock(b int) {
 		q.tau[s+j] = tau
 		for p := j + 1; p < width; p++ {
 			other := v[p*m+j : p*m+rows]
-			simd.Daxpy(-tau*simd.Ddot(row, other), row, other)
+			axpy(-tau*dot(row, other), row, other)
 		}
 		for p := range width { // column s+j of R within the block
 			if p < j {
@@ -85,18 +83,18 @@ func (q *QR) factorBlock(b int) {
 
 // applyBlock overwrites c, the rows from the block's first on, k columns, with (I - Vᵀ op(T) V) C: the block's part of Q for
 // NoTrans, of Qᵀ for Trans. work has room for 2*qrBlock*k.
-func (q *QR) applyBlock(b int, op blas.Transpose, k int, c []float64, ldc int, work []float64) {
+func (q *QR[T]) applyBlock(b int, op blas.Transpose, k int, c []T, ldc int, work []T) {
 	s, width, v, t := q.block(b)
 	rows := q.m - s
 	vc, work := cut(work, width*k)
 	tvc, _ := cut(work, width*k)
-	simd.Dgemm(blas.NoTrans, blas.NoTrans, width, k, rows, 1, v, q.m, c, ldc, 0, vc, k)
-	simd.Dgemm(op, blas.NoTrans, width, k, width, 1, t, qrBlock, vc, k, 0, tvc, k)
-	simd.Dgemm(blas.Trans, blas.NoTrans, rows, k, width, -1, v, q.m, tvc, k, 1, c, ldc)
+	gemm(blas.NoTrans, blas.NoTrans, width, k, rows, 1, v, q.m, c, ldc, 0, vc, k)
+	gemm(op, blas.NoTrans, width, k, width, 1, t, qrBlock, vc, k, 0, tvc, k)
+	gemm(blas.Trans, blas.NoTrans, rows, k, width, -1, v, q.m, tvc, k, 1, c, ldc)
 }
 
 // Apply overwrites c (m x k) with Q C (NoTrans) or Qᵀ C (Trans).
-func (q *QR) Apply(op blas.Transpose, k int, c []float64, ldc int) {
+func (q *QR[T]) Apply(op blas.Transpose, k int, c []T, ldc int) {
 	checkMatrix("the matrix", q.m, k, c, ldc)
 	if k == 0 {
 		return
@@ -112,7 +110,7 @@ func (q *QR) Apply(op blas.Transpose, k int, c []float64, ldc int) {
 }
 
 // RTo overwrites dst (min(m, n) x n) with R, zeros included.
-func (q *QR) RTo(dst []float64, ldd int) {
+func (q *QR[T]) RTo(dst []T, ldd int) {
 	k := min(q.m, q.n)
 	checkMatrix("R", k, q.n, dst, ldd)
 	for i := range k {
@@ -123,7 +121,7 @@ func (q *QR) RTo(dst []float64, ldd int) {
 }
 
 // QTo overwrites dst (m x k, k <= m) with the first k columns of Q.
-func (q *QR) QTo(k int, dst []float64, ldd int) {
+func (q *QR[T]) QTo(k int, dst []T, ldd int) {
 	checkMatrix("Q", q.m, k, dst, ldd)
 	for i := range q.m {
 		row := dst[i*ldd : i*ldd+k]

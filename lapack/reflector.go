@@ -4,8 +4,6 @@ import (
 	"math"
 
 	"gonum.org/v1/gonum/blas"
-
-	"github.com/eckart-go/eckart/internal/simd"
 )
 
 // Sums of squares between these bounds have neither overflowed nor lost digits to underflow.
@@ -16,37 +14,48 @@ const (
 
 // reflect finds the Householder reflection H = I - tau v vᵀ, v[0] = 1, that takes x to (beta, 0, ..., 0), and overwrites x
 // with v. tau = 0 means H = I. Any scale of x is safe. x must not be empty.
-func reflect(x []float64) (beta, tau float64) {
-	alpha := x[0]
+func reflect[T Float](x []T) (beta, tau T) {
+	alpha := float64(x[0])
 	x[0] = 1
 	tail := x[1:]
-	squares := simd.Dsumsq(tail)
+	squares := sumsq(tail)
 	if squares == 0 && maxAbs(tail) == 0 {
-		return alpha, 0
+		return T(alpha), 0
 	}
 	scale := 1.0
 	if sum := squares + alpha*alpha; !(squares >= smallSquares && sum <= largeSquares) {
-		scale = powerOfTwo(max(maxAbs(tail), math.Abs(alpha)))
-		inverse := 1 / scale
-		alpha *= inverse
-		simd.Dscal(inverse, tail)
-		squares = simd.Dsumsq(tail)
+		scale = powerOfTwo(max(float64(maxAbs(tail)), math.Abs(alpha)))
+		alpha /= scale
+		scal(T(1/scale), tail)
+		squares = sumsq(tail)
 		if squares < smallSquares { // below eps*alpha by far: as good as zero
 			clear(tail)
-			return alpha * scale, 0
+			return T(alpha * scale), 0
 		}
 	}
-	beta = -math.Copysign(math.Sqrt(alpha*alpha+squares), alpha)
-	simd.Dscal(1/(alpha-beta), tail)
-	return beta * scale, (beta - alpha) / beta
+	b := -math.Copysign(math.Sqrt(alpha*alpha+squares), alpha)
+	divideBy(tail, alpha-b)
+	return T(b * scale), T((b - alpha) / b)
+}
+
+// divideBy divides x by d, by a product with the reciprocal unless that is not a normal number of type T.
+func divideBy[T Float](x []T, d float64) {
+	safe := float64(safeMinimum[T]())
+	if size := math.Abs(d); size >= safe && size <= 1/safe {
+		scal(T(1/d), x)
+		return
+	}
+	for i, v := range x {
+		x[i] = T(float64(v) / d)
+	}
 }
 
 // maxAbs returns the largest absolute value of x, or NaN if there is one.
-func maxAbs(x []float64) float64 {
-	var largest float64
+func maxAbs[T Float](x []T) T {
+	var largest T
 	for _, v := range x {
-		if a := math.Abs(v); !(a <= largest) {
-			if math.IsNaN(a) {
+		if a := abs(v); !(a <= largest) {
+			if a != a {
 				return a
 			}
 			largest = a
@@ -67,12 +76,12 @@ func powerOfTwo(x float64) float64 {
 // triangularFactor overwrites t (k x k, stride ldt) with the upper triangular T of H_0 H_1 ... H_k-1 = I - Vᵀ T V (compact
 // WY: Schreiber, Van Loan 1989), for the reflectors in the rows of v (k x n, unit and zeros stored). Below the diagonal t is
 // set to zero. gram has room for k*k.
-func triangularFactor(k, n int, v []float64, ldv int, tau []float64, t []float64, ldt int, gram []float64) {
-	simd.Dsyrk(blas.Lower, blas.NoTrans, k, n, 1, v, ldv, 0, gram, k)
+func triangularFactor[T Float](k, n int, v []T, ldv int, tau, t []T, ldt int, gram []T) {
+	syrk(blas.Lower, blas.NoTrans, k, n, 1, v, ldv, 0, gram, k)
 	for j := range k {
 		for i := range j {
 			// T[:j, j] = -tau_j T[:j, :j] (V[:j] v_j)
-			var sum float64
+			var sum T
 			for p := i; p < j; p++ {
 				sum += t[i*ldt+p] * gram[j*k+p]
 			}

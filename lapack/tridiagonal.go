@@ -93,24 +93,3 @@ func (r *reduction) apply(k int, z []float64, ldz int, products []float64) {
 		simd.Dgemm(blas.NoTrans, blas.NoTrans, k, cols, width, -1, products, width, u, cols, 1, z[s+1:], ldz)
 	}
 }
-
-// stride returns a row stride for n columns that starts rows on cache lines, and not at distances that the cache maps on a few
-// places.
-func stride(n int) int {
-	ld := (n + 7) &^ 7
-	if ld%32 == 0 {
-		ld += 8
-	}
-	return ld
-}
-
-// grown returns a slice of n elements, x itself if it is large enough. The contents are unspecified.
-func grown(x []float64, n int) []float64 {
-	if cap(x) >= n {
-		return x[:n]
-	}
-	return make([]float64, n)
-}
-
-// cut splits n elements off x.
-func cut(x []float64, n int) (head, rest []float64) { return x[:n:n], x[n:] }

@@ -184,7 +184,7 @@ func (s *Spectrum) exact(m, p int, x []float64) {
 		}
 		scaled = t
 	}
-	var qr lapack.QR
+	var qr lapack.QR[float64]
 	qr.Factorize(rows, order, scaled, order)
 	r := mat.NewDense(order, order, nil)
 	qr.RTo(r.RawMatrix().Data, order)

@@ -81,7 +81,7 @@ func krylovBasis(a *mat.Dense, block, depth int, rng *rand.Rand) []float64 {
 	for i := range half {
 		half[i] = rng.NormFloat64()
 	}
-	var qr lapack.QR
+	var qr lapack.QR[float64]
 	for d := range depth {
 		if d > 0 {
 			simd.Dgemm(blas.Trans, blas.NoTrans, n, block, m, 1, r.Data, r.Stride, part, block, 0, half, block)

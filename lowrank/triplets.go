@@ -18,7 +18,7 @@ func (f *Factors) Triplets() (u, v *mat.Dense) {
 func orthonormal(b *mat.Dense) *mat.Dense {
 	m, k := b.Dims()
 	raw := b.RawMatrix()
-	var qr lapack.QR
+	var qr lapack.QR[float64]
 	qr.Factorize(m, k, raw.Data, raw.Stride)
 	q, r := mat.NewDense(m, k, nil), mat.NewDense(k, k, nil)
 	qr.QTo(k, q.RawMatrix().Data, k)
