@@ -91,13 +91,111 @@ one:
 
 oneend:
 	ADDQ       $0x04, CX
+	MOVQ       v+48(FP), BX
 	VHADDPD    Y13, Y12, Y0
 	VHADDPD    Y15, Y14, Y1
 	VPERM2F128 $0x20, Y1, Y0, Y2
 	VPERM2F128 $0x31, Y1, Y0, Y3
 	VADDPD     Y2, Y3, Y2
-	MOVQ       v+48(FP), BX
 	VADDPD     (BX), Y2, Y2
 	VMOVUPD    Y2, (BX)
+	VZEROUPPER
+	RET
+
+// func sgemvBothAVX2(n int, a *float32, lda int, x *float32, y *float32, u *float32, v *float32)
+// Requires: AVX, FMA3
+TEXT ·sgemvBothAVX2(SB), NOSPLIT, $0-56
+	MOVQ         n+0(FP), CX
+	MOVQ         a+8(FP), R8
+	MOVQ         lda+16(FP), DX
+	SHLQ         $0x02, DX
+	LEAQ         (R8)(DX*1), R9
+	LEAQ         (R9)(DX*1), R10
+	LEAQ         (R10)(DX*1), R11
+	MOVQ         x+24(FP), SI
+	MOVQ         y+32(FP), DI
+	MOVQ         u+40(FP), BX
+	VBROADCASTSS (BX), Y8
+	VXORPD       Y12, Y12, Y12
+	VBROADCASTSS 4(BX), Y9
+	VXORPD       Y13, Y13, Y13
+	VBROADCASTSS 8(BX), Y10
+	VXORPD       Y14, Y14, Y14
+	VBROADCASTSS 12(BX), Y11
+	VXORPD       Y15, Y15, Y15
+	XORQ         AX, AX
+	SUBQ         $0x10, CX
+	JL           twoend
+
+two:
+	VMOVUPS     (SI)(AX*1), Y0
+	VMOVUPS     (DI)(AX*1), Y2
+	VMOVUPS     32(SI)(AX*1), Y1
+	VMOVUPS     32(DI)(AX*1), Y3
+	VMOVUPS     (R8)(AX*1), Y4
+	VFMADD231PS Y4, Y8, Y2
+	VFMADD231PS Y4, Y0, Y12
+	VMOVUPS     32(R8)(AX*1), Y5
+	VFMADD231PS Y5, Y8, Y3
+	VFMADD231PS Y5, Y1, Y12
+	VMOVUPS     (R9)(AX*1), Y6
+	VFMADD231PS Y6, Y9, Y2
+	VFMADD231PS Y6, Y0, Y13
+	VMOVUPS     32(R9)(AX*1), Y7
+	VFMADD231PS Y7, Y9, Y3
+	VFMADD231PS Y7, Y1, Y13
+	VMOVUPS     (R10)(AX*1), Y4
+	VFMADD231PS Y4, Y10, Y2
+	VFMADD231PS Y4, Y0, Y14
+	VMOVUPS     32(R10)(AX*1), Y5
+	VFMADD231PS Y5, Y10, Y3
+	VFMADD231PS Y5, Y1, Y14
+	VMOVUPS     (R11)(AX*1), Y6
+	VFMADD231PS Y6, Y11, Y2
+	VFMADD231PS Y6, Y0, Y15
+	VMOVUPS     32(R11)(AX*1), Y7
+	VFMADD231PS Y7, Y11, Y3
+	VFMADD231PS Y7, Y1, Y15
+	VMOVUPS     Y2, (DI)(AX*1)
+	VMOVUPS     Y3, 32(DI)(AX*1)
+	ADDQ        $0x40, AX
+	SUBQ        $0x10, CX
+	JGE         two
+
+twoend:
+	ADDQ $0x10, CX
+	SUBQ $0x08, CX
+	JL   oneend
+
+one:
+	VMOVUPS     (SI)(AX*1), Y0
+	VMOVUPS     (DI)(AX*1), Y2
+	VMOVUPS     (R8)(AX*1), Y4
+	VFMADD231PS Y4, Y8, Y2
+	VFMADD231PS Y4, Y0, Y12
+	VMOVUPS     (R9)(AX*1), Y6
+	VFMADD231PS Y6, Y9, Y2
+	VFMADD231PS Y6, Y0, Y13
+	VMOVUPS     (R10)(AX*1), Y4
+	VFMADD231PS Y4, Y10, Y2
+	VFMADD231PS Y4, Y0, Y14
+	VMOVUPS     (R11)(AX*1), Y6
+	VFMADD231PS Y6, Y11, Y2
+	VFMADD231PS Y6, Y0, Y15
+	VMOVUPS     Y2, (DI)(AX*1)
+	ADDQ        $0x20, AX
+	SUBQ        $0x08, CX
+	JGE         one
+
+oneend:
+	ADDQ         $0x08, CX
+	MOVQ         v+48(FP), BX
+	VHADDPS      Y13, Y12, Y0
+	VHADDPS      Y15, Y14, Y1
+	VHADDPS      Y1, Y0, Y2
+	VEXTRACTF128 $0x01, Y2, X3
+	VADDPS       X2, X3, X2
+	VADDPS       (BX), X2, X2
+	VMOVUPS      X2, (BX)
 	VZEROUPPER
 	RET

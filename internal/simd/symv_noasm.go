@@ -2,4 +2,6 @@
 
 package simd
 
-func symvAsm() []kernelSet[func(m, n int, a []float64, lda int, x, u, y, v []float64)] { return nil }
+func dgemvBothAsm() []kernelSet[bothKernel[float64]] { return nil }
+
+func sgemvBothAsm() []kernelSet[bothKernel[float32]] { return nil }

@@ -4,7 +4,12 @@
 
 package simd
 
-// dgemvBothAVX2 is dgemvBothGeneric for AVX2, for n a multiple of 4.
+// dgemvBothAVX2 is gemvBothGeneric for AVX2, for 4 rows and n a multiple of 4.
 //
 //go:noescape
 func dgemvBothAVX2(n int, a *float64, lda int, x *float64, y *float64, u *float64, v *float64)
+
+// sgemvBothAVX2 is gemvBothGeneric for AVX2, for 4 rows and n a multiple of 8.
+//
+//go:noescape
+func sgemvBothAVX2(n int, a *float32, lda int, x *float32, y *float32, u *float32, v *float32)

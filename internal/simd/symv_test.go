@@ -6,9 +6,14 @@ import (
 	"testing"
 )
 
-func TestDgemvBoth(t *testing.T) {
+func TestDgemvBoth(t *testing.T) { gemvBoth(t, dgemvBothSets, 0x1p-53) }
+
+func TestSgemvBoth(t *testing.T) { gemvBoth(t, sgemvBothSets, 0x1p-24) }
+
+// gemvBoth compares with sums in float64.
+func gemvBoth[T float](t *testing.T, sets []kernelSet[bothKernel[T]], eps float64) {
 	rng := rand.New(rand.NewPCG(1, 2))
-	for _, k := range append(symvAsm(), kernelSet[func(m, n int, a []float64, lda int, x, u, y, v []float64)]{isaGeneric, dgemvBothGeneric}) {
+	for _, k := range sets {
 		t.Run(k.isa.String(), func(t *testing.T) {
 			if k.isa > bestISA() {
 				t.Skip("not on this CPU")
@@ -16,30 +21,31 @@ func TestDgemvBoth(t *testing.T) {
 			for m := range 14 {
 				for _, n := range []int{1, 2, 3, 4, 5, 7, 8, 9, 12, 15, 16, 31, 64, 101} {
 					lda := n + m%3
-					random := func(n int) []float64 {
-						x := make([]float64, n)
+					random := func(n int) []T {
+						x := make([]T, n)
 						for i := range x {
-							x[i] = rng.NormFloat64()
+							x[i] = T(rng.NormFloat64())
 						}
 						return x
 					}
 					a, x, u, y, v := random(max(0, (m-1)*lda+n)), random(n), random(m), random(n+1), random(m+1)
-					wantY, wantV := append([]float64(nil), y...), append([]float64(nil), v...)
+					wantY, wantV := widened(y), widened(v)
 					sizeY, sizeV := make([]float64, n+1), make([]float64, m+1)
 					for i := range m {
 						for j := range n {
-							wantV[i] += a[i*lda+j] * x[j]
-							sizeV[i] += math.Abs(a[i*lda+j]*x[j]) + math.Abs(v[i])
-							wantY[j] += a[i*lda+j] * u[i]
-							sizeY[j] += math.Abs(a[i*lda+j]*u[i]) + math.Abs(y[j])
+							e := float64(a[i*lda+j])
+							wantV[i] += e * float64(x[j])
+							sizeV[i] += math.Abs(e*float64(x[j])) + math.Abs(float64(v[i]))
+							wantY[j] += e * float64(u[i])
+							sizeY[j] += math.Abs(e*float64(u[i])) + math.Abs(float64(y[j]))
 						}
 					}
 					if m > 0 {
 						k.kernels(m, n, a, lda, x, u, y[:n], v[:m])
 					}
-					check := func(name string, got, want, size []float64, terms int) { // both sides: Higham 2002, (3.5)
+					check := func(name string, got []T, want, size []float64, terms int) { // both sides: Higham 2002, (3.5)
 						for i := range got {
-							if tol := 2.02 * float64(terms) * 0x1p-53 * size[i]; !(math.Abs(got[i]-want[i]) <= tol) {
+							if tol := 2.02 * float64(terms) * eps * size[i]; !(math.Abs(float64(got[i])-want[i]) <= tol) {
 								t.Fatalf("%d x %d: %s[%d] = %v, want %v within %.2g", m, n, name, i, got[i], want[i], tol)
 							}
 						}
@@ -50,6 +56,14 @@ func TestDgemvBoth(t *testing.T) {
 			}
 		})
 	}
+}
+
+func widened[T float](x []T) []float64 {
+	w := make([]float64, len(x))
+	for i, v := range x {
+		w[i] = float64(v)
+	}
+	return w
 }
 
 func BenchmarkDgemvBoth(b *testing.B) {
