@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"sync"
 
 	"gonum.org/v1/gonum/blas"
 	"gonum.org/v1/gonum/blas/blas64"
@@ -18,7 +19,7 @@ const acceptable = 1e-8
 
 // spectrumOf decomposes w diag(scale), or w if scale is nil, with vectors for ranks up to k.
 func spectrumOf(w mat.Matrix, scale []float64, k int, opts Options) (*Spectrum, error) {
-	c, err := finiteCopy("the matrix", w)
+	c, err := finite("the matrix", w)
 	if err != nil {
 		return nil, err
 	}
@@ -114,20 +115,42 @@ func square(x float64) float64 { return x * x }
 
 // gram uses the eigendecomposition of the Gram matrix of the smaller side.
 func (s *Spectrum) gram(m, p int, x []float64) {
-	order := min(m, p)
-	scale, scaled := scaledCopy(x)
-	c := make([]float64, order*order)
 	if m <= p {
-		simd.Dsyrk(blas.Upper, blas.NoTrans, m, p, 1, scaled, p, 0, c, m)
+		s.left, s.right, s.m = s.ofRows(m, p, x), nil, nil
 	} else {
-		simd.Dsyrk(blas.Upper, blas.Trans, p, m, 1, scaled, p, 0, c, p)
+		s.left, s.right, s.m = nil, s.ofColumns(m, p, x), x
 	}
-	vectors := s.squares(order, c, scale)
-	if m <= p {
-		s.left, s.right, s.m = vectors, nil, nil
-	} else {
-		s.left, s.right, s.m = nil, vectors, x
+}
+
+// ofRows returns the left singular vectors of x (m x p, contiguous), from x xᵀ, and sets the values.
+func (s *Spectrum) ofRows(m, p int, x []float64) []float64 {
+	scale, scaled := safelyScaled(x)
+	c := borrow(m * m)
+	defer scratch.Put(c)
+	simd.Dsyrk(blas.Upper, blas.NoTrans, m, p, 1, scaled, p, 0, *c, m)
+	return s.squares(m, *c, scale)
+}
+
+// ofColumns returns the right singular vectors of x, from xᵀ x, and sets the values.
+func (s *Spectrum) ofColumns(m, p int, x []float64) []float64 {
+	scale, scaled := safelyScaled(x)
+	c := borrow(p * p)
+	defer scratch.Put(c)
+	simd.Dsyrk(blas.Upper, blas.Trans, p, m, 1, scaled, p, 0, *c, p)
+	return s.squares(p, *c, scale)
+}
+
+// scratch recycles what only one step of a decomposition needs.
+var scratch = sync.Pool{New: func() any { return new([]float64) }}
+
+// borrow returns n numbers from scratch, whatever they are.
+func borrow(n int) *[]float64 {
+	b := scratch.Get().(*[]float64)
+	if cap(*b) < n {
+		*b = make([]float64, n)
 	}
+	*b = (*b)[:n]
+	return b
 }
 
 // squares decomposes the Gram matrix c (upper triangle, order x order) of scaled rows: it sets the values to the square roots
@@ -156,17 +179,29 @@ func (s *Spectrum) squares(order int, c []float64, scale float64) []float64 {
 
 // scaledCopy returns x divided by a power of two near its largest element, and that power: squares are then safe.
 func scaledCopy(x []float64) (scale float64, scaled []float64) {
+	scale, scaled = 1, slices.Clone(x)
+	if largest := largestMagnitude(x); largest > 0 {
+		scale = powerOfTwo(largest)
+		simd.Dscal(1/scale, scaled)
+	}
+	return scale, scaled
+}
+
+// safelyScaled is scaledCopy that returns x itself, and 1, where squares of its numbers are safe as they are.
+func safelyScaled(x []float64) (scale float64, scaled []float64) {
+	if largest := largestMagnitude(x); largest == 0 || (largest > 0x1p-300 && largest < 0x1p300) {
+		return 1, x
+	}
+	return scaledCopy(x)
+}
+
+// largestMagnitude returns the largest |x_i|.
+func largestMagnitude(x []float64) float64 {
 	var largest float64
 	for _, v := range x {
 		largest = max(largest, math.Abs(v))
 	}
-	if largest == 0 {
-		return 1, slices.Clone(x)
-	}
-	scale = powerOfTwo(largest)
-	scaled = slices.Clone(x)
-	simd.Dscal(1/scale, scaled)
-	return scale, scaled
+	return largest
 }
 
 // exact works on the triangular factor R of the longer side: x = Q R for m > p, whose right vectors are R's, or xᵀ = Q R,
@@ -211,7 +246,7 @@ func (s *Spectrum) exact(m, p int, x []float64) {
 
 // spectrum decomposes W T with vectors for ranks up to k.
 func (h *Whitener) spectrum(w mat.Matrix, k int, opts Options) (*Spectrum, error) {
-	c, err := finiteCopy("the matrix", w)
+	c, err := finite("the matrix", w)
 	if err != nil {
 		return nil, err
 	}
@@ -222,7 +257,7 @@ func (h *Whitener) spectrum(w mat.Matrix, k int, opts Options) (*Spectrum, error
 	if err := checkRank(k, m, n); err != nil {
 		return nil, err
 	}
-	s := &Spectrum{w: c, split: opts.Split, known: k, mean: h.mean, norm: h.norm}
+	s := &Spectrum{w: c, split: opts.Split, known: k, mean: h.mean, norm: h.norm, whitener: h}
 	if h.rank == 0 { // nothing is known of the inputs
 		if s, err = spectrumOf(w, nil, k, Options{Split: opts.Split}); err != nil {
 			return nil, err
@@ -250,10 +285,7 @@ func (h *Whitener) spectrum(w mat.Matrix, k int, opts Options) (*Spectrum, error
 	s.p = p
 	s.template.WeightedNorm = frobenius(mat.NewDense(m, p, x))
 	s.unscale = func(k int) *mat.Dense { return h.unwhiten(form, k, s.right, p) }
-	scale, scaled := scaledCopy(x)
-	gram := make([]float64, p*p)
-	simd.Dsyrk(blas.Upper, blas.Trans, p, m, 1, scaled, p, 0, gram, p)
-	s.right, s.m = s.squares(p, gram, scale), x
+	s.right, s.m = s.ofColumns(m, p, x), x
 	return s, nil
 }
 
@@ -262,18 +294,28 @@ var formNames = map[Form]string{InverseFree: "inverse-free", Cholesky: "cholesky
 // inverseFree sets the left vectors: the eigenvectors of W G Wᵀ.
 func (h *Whitener) inverseFree(s *Spectrum) {
 	m, n := s.w.Dims()
-	scale, scaled := scaledCopy(s.w.RawMatrix().Data)
-	wg, c := make([]float64, m*n), make([]float64, m*m)
-	simd.Dgemm(blas.NoTrans, blas.NoTrans, m, n, n, 1, scaled, n, h.g, n, 0, wg, n)
+	if h.u != nil {
+		x := borrow(m * n)
+		defer scratch.Put(x)
+		timesUpper(simd.Dgemm, m, n, s.w.RawMatrix().Data, n, h.u, *x)
+		s.template.WeightedNorm = frobenius(mat.NewDense(m, n, *x))
+		s.left = s.ofRows(m, n, *x)
+		return
+	}
+	scale, scaled := safelyScaled(s.w.RawMatrix().Data)
+	wg, c := borrow(m*n), borrow(m*m)
+	defer scratch.Put(wg)
+	defer scratch.Put(c)
+	simd.Dgemm(blas.NoTrans, blas.NoTrans, m, n, n, 1, scaled, n, h.g, n, 0, *wg, n)
 	const rows = 192 // of the upper triangle of c that one product covers
 	for i := 0; i < m; i += rows {
-		simd.Dgemm(blas.NoTrans, blas.Trans, min(rows, m-i), m-i, n, 1, wg[i*n:], n, scaled[i*n:], n, 0, c[i*m+i:], m)
+		simd.Dgemm(blas.NoTrans, blas.Trans, min(rows, m-i), m-i, n, 1, (*wg)[i*n:], n, scaled[i*n:], n, 0, (*c)[i*m+i:], m)
 	}
 	scale *= math.Sqrt(h.scale)
 	var trace float64
 	for i := range m {
-		trace += c[i*m+i]
+		trace += (*c)[i*m+i]
 	}
 	s.template.WeightedNorm = math.Sqrt(max(0, trace)) * scale
-	s.left = s.squares(m, c, scale)
+	s.left = s.squares(m, *c, scale)
 }

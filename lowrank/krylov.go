@@ -25,7 +25,7 @@ const probes = 10
 // krylov projects a on the block Krylov space of A Aᵀ and a random start (Musco, Musco 2015, algorithm 2) and truncates the
 // projection. Where the space would be nearly everything, it computes the decomposition of a itself.
 func krylov(w mat.Matrix, k int, opts Options) (*Factors, error) {
-	a, err := finiteCopy("the matrix", w)
+	a, err := finite("the matrix", w)
 	if err != nil {
 		return nil, err
 	}

@@ -194,16 +194,19 @@ func checkRank(k, m, n int) error {
 	return nil
 }
 
-// finiteCopy returns a copy of a, contiguous, or an error that names the first element that is NaN or infinite.
-func finiteCopy(name string, a mat.Matrix) (*mat.Dense, error) {
+// finite returns a as a contiguous matrix: a itself if it is one, else a copy. The error names the first element that is NaN
+// or infinite.
+func finite(name string, a mat.Matrix) (*mat.Dense, error) {
 	m, n := a.Dims()
 	if m == 0 || n == 0 {
 		return nil, fmt.Errorf("lowrank: %s is %d x %d: expected at least one row and column", name, m, n)
 	}
-	c := mat.NewDense(m, n, nil)
-	c.Copy(a)
-	for i, v := range c.RawMatrix().Data {
-		if math.IsNaN(v) || math.IsInf(v, 0) {
+	c, ok := a.(*mat.Dense)
+	if !ok || c.RawMatrix().Stride != n {
+		c = mat.DenseCopyOf(a)
+	}
+	for i, v := range c.RawMatrix().Data[:m*n] {
+		if v-v != 0 {
 			return nil, fmt.Errorf("lowrank: %s: element (%d, %d) is %v", name, i/n, i%n, v)
 		}
 	}

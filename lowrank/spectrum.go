@@ -14,7 +14,7 @@ import (
 // Spectrum is the singular value decomposition of W T (see the package's documentation), from which factors of any rank are
 // cut. It may be used by several goroutines.
 type Spectrum struct {
-	w      *mat.Dense // m x n
+	w      *mat.Dense // m x n, contiguous, perhaps the caller's
 	values []float64  // all min(m, n) singular values, descending
 	known  int        // how many singular vectors are there
 	left   []float64  // known x m: left vectors as rows; then B A = U_k U_kᵀ W
@@ -25,14 +25,16 @@ type Spectrum struct {
 	unscale func(k int) *mat.Dense
 	norm    func(e *mat.Dense) float64 // ||E T||
 
-	plain    bool // T = I
+	whitener *Whitener // what T comes from, or nil
+	plain    bool      // T = I
 	mean     []float64
 	split    Split
 	template Certificate // what does not depend on the rank
 }
 
 // NewSpectrum returns the spectrum of w itself, to be cut at ranks up to maxRank; 0 means any. With Auto, the smaller
-// maxRank is, the sooner the fast method is accurate enough.
+// maxRank is, the sooner the fast method is accurate enough. A contiguous *mat.Dense is not copied: it must not be modified
+// as long as the spectrum is in use.
 func NewSpectrum(w mat.Matrix, maxRank int, opts Options) (*Spectrum, error) {
 	return spectrumOf(w, nil, orAll(maxRank, w), opts)
 }
@@ -91,12 +93,23 @@ func (s *Spectrum) Certify(b, a mat.Matrix) (Certificate, error) {
 	if err != nil {
 		return c, err
 	}
-	s.optimum(&c)
+	proof := s.measured(c.Rank)
+	proof.Weighted, proof.Frobenius = c.Weighted, c.Frobenius
+	return proof, nil
+}
+
+// measured returns the certificate of rank k without what has to be measured.
+func (s *Spectrum) measured(k int) Certificate {
+	m, n := s.w.Dims()
+	c := s.template
+	c.Rank = k
+	c.MulAdds = int64(k) * int64(m+n)
+	c.Params = c.MulAdds
 	if s.mean != nil {
-		m, _ := s.w.Dims()
 		c.Params += int64(m)
 	}
-	return c, nil
+	s.optimum(&c)
+	return c
 }
 
 // optimum fills in what no matrix of the certificate's rank can do better.
@@ -161,17 +174,19 @@ func (f *Factors) balance(carrier, split Split) {
 	b, a := f.B.RawMatrix(), f.A.RawMatrix()
 	toB := make([]float64, k) // column i of B is multiplied by this, row i of A by its inverse
 	floor := float64(max(m, n)) * 0x1p-52 * f.S[0]
-	for i, v := range f.S {
-		largest := 0.0
-		for j := range m {
-			if x := b.Data[j*b.Stride+i]; math.Abs(x) > math.Abs(largest) {
-				largest = x
+	largest := make([]float64, k) // element of each column of B
+	for j := range m {
+		for i, x := range b.Data[j*b.Stride : j*b.Stride+k] {
+			if math.Abs(x) > math.Abs(largest[i]) {
+				largest[i] = x
 			}
 		}
+	}
+	for i, v := range f.S {
 		if v = max(v, floor); v == 0 {
 			v = 1
 		}
-		toB[i] = math.Copysign(math.Pow(v, split.powerOfB()-carrier.powerOfB()), largest)
+		toB[i] = math.Copysign(math.Pow(v, split.powerOfB()-carrier.powerOfB()), largest[i])
 	}
 	for j := range m {
 		row := b.Data[j*b.Stride : j*b.Stride+k]
@@ -224,16 +239,19 @@ func residual(w, b, a *mat.Dense) *mat.Dense {
 // frobenius returns ||a||_F without overflow.
 func frobenius(a *mat.Dense) float64 {
 	r := a.RawMatrix()
-	var sum, largest float64
+	var sum float64
 	for i := range r.Rows {
-		row := r.Data[i*r.Stride : i*r.Stride+r.Cols]
-		sum += simd.Dsumsq(row)
-		for _, v := range row {
-			largest = max(largest, math.Abs(v))
-		}
+		sum += simd.Dsumsq(r.Data[i*r.Stride : i*r.Stride+r.Cols])
 	}
-	if largest == 0 || (sum > 0x1p-900 && sum < 0x1p900) {
+	if sum > 0x1p-900 && sum < 0x1p900 {
 		return math.Sqrt(sum)
+	}
+	var largest float64
+	for i := range r.Rows {
+		largest = max(largest, largestMagnitude(r.Data[i*r.Stride:i*r.Stride+r.Cols]))
+	}
+	if largest == 0 {
+		return 0
 	}
 	sum = 0
 	scale := powerOfTwo(largest)

@@ -27,7 +27,7 @@ func UpdateB(w mat.Matrix, f *Factors, gram mat.Symmetric) (*Factors, error) {
 	if err != nil {
 		return nil, err
 	}
-	c, err := finiteCopy("the matrix", w)
+	c, err := finite("the matrix", w)
 	if err != nil {
 		return nil, err
 	}

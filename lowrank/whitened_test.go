@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"testing"
 
+	"gonum.org/v1/gonum/blas/blas32"
 	"gonum.org/v1/gonum/mat"
 
 	"github.com/eckart-go/eckart/lowrank"
@@ -292,4 +293,65 @@ func TestUpdateBNeverRaisesTheError(t *testing.T) {
 			}
 		}
 	}
+}
+
+// Measuring in float32 agrees with float64 as its documentation says, for inputs with outliers, and falls back where G is
+// singular.
+func TestCertifyFloat32(t *testing.T) {
+	rng := rand.New(rand.NewPCG(31, 32))
+	for _, shape := range [][2]int{{40, 70}, {70, 40}, {16, 200}} {
+		m, n := shape[0], shape[1]
+		for _, x := range []*mat.Dense{inputs(rng, 3*n, n), singularInputs(rng, n/2, n)} {
+			h, err := lowrank.NewWhitener(moment(x))
+			if err != nil {
+				t.Fatal(err)
+			}
+			s, err := h.Spectrum(gaussian(rng, m, n), 0, lowrank.Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, k := range []int{1, min(m, n) / 3, min(m, n) - 1} {
+				f, err := s.Factors(k)
+				if err != nil {
+					t.Fatal(err)
+				}
+				b, a := single(f.B), single(f.A)
+				got, err := s.CertifyFloat32(b, a)
+				if err != nil {
+					t.Fatal(err)
+				}
+				want, err := s.Certify(double(b), double(a))
+				if err != nil {
+					t.Fatal(err)
+				}
+				u := math.Sqrt(float64(n)) * 0x1p-24
+				bound := u + square(u*want.WeightedNorm/want.Weighted)
+				if e := math.Abs(got.Weighted/want.Weighted - 1); !(e <= bound) {
+					t.Errorf("%dx%d rank %d: weighted error %v, in float64 %v: relatively %.3g, bound %.3g", m, n, k, got.Weighted, want.Weighted, e, bound)
+				}
+				got.Weighted, got.Frobenius, want.Frobenius = want.Weighted, 0, 0
+				if got != want {
+					t.Errorf("%dx%d rank %d: certificate %+v, in float64 %+v", m, n, k, got, want)
+				}
+			}
+		}
+	}
+}
+
+// single rounds a to float32, and double widens it again.
+func single(a *mat.Dense) blas32.General {
+	m, n := a.Dims()
+	g := blas32.General{Rows: m, Cols: n, Stride: n, Data: make([]float32, m*n)}
+	for i, v := range a.RawMatrix().Data {
+		g.Data[i] = float32(v)
+	}
+	return g
+}
+
+func double(g blas32.General) *mat.Dense {
+	a := mat.NewDense(g.Rows, g.Cols, nil)
+	for i, v := range g.Data {
+		a.RawMatrix().Data[i] = float64(v)
+	}
+	return a
 }

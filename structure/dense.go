@@ -33,7 +33,7 @@ func NewDense(m, n int, weight, bias []float32) *Dense {
 // DenseOf returns a copy of a, rounded to float32, without bias.
 func DenseOf(a mat.Matrix) *Dense {
 	m, n := a.Dims()
-	return NewDense(m, n, rounded(m, n, a.At), nil)
+	return NewDense(m, n, rounded(a), nil)
 }
 
 // StoredAs returns the same matrix (sharing its values) that is counted and saved with elements of type t: F32, F16, BF16 or

@@ -39,7 +39,7 @@ func NewLowRank(b, a mat.Matrix, bias []float64) *LowRank {
 			b32[i] = float32(v)
 		}
 	}
-	return LowRankOf(m, n, r, rounded(m, r, b.At), rounded(r, n, a.At), b32)
+	return LowRankOf(m, n, r, rounded(b), rounded(a), b32)
 }
 
 // FromFactors returns the factors that package lowrank found, for a layer that had the given bias (m values, or nil).

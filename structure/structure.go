@@ -167,12 +167,17 @@ func plusBias(y *graph.Node, bias []*graph.Node) *graph.Node {
 }
 
 // rounded returns the values of a as float32, contiguous.
-func rounded(m, n int, at func(i, j int) float64) []float32 {
+func rounded(a mat.Matrix) []float32 {
+	m, n := a.Dims()
+	dense, ok := a.(*mat.Dense)
+	if !ok {
+		dense = mat.DenseCopyOf(a)
+	}
 	data := make([]float32, m*n)
 	for i := range m {
 		row := data[i*n : (i+1)*n]
-		for j := range row {
-			row[j] = float32(at(i, j))
+		for j, v := range dense.RawRowView(i) {
+			row[j] = float32(v)
 		}
 	}
 	return data
