@@ -4,7 +4,8 @@
 // A run has four stages, each of which streams over the model's blocks:
 //
 //	calibrate  the dense model reads the text; moments of every layer's inputs are kept on disk (package calib)
-//	survey     singular values of every matrix in the method's norm, if the budget is shared out by loss (package budget)
+//	survey     singular values of every matrix in the method's norm, if the budget is shared out by loss (package budget);
+//	           or perplexities with one matrix cut, if it is by a search (ASVD's STRS), which takes far longer than all else
 //	fit        factors of the chosen ranks, a block at a time (package lowrank), measured, kept in a work folder
 //	write      the output, in its final form (package checkpoint)
 //

@@ -32,13 +32,19 @@ func (r *run) openBlock(i int) (*block, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &block{run: r, index: i, moments: moments, whiteners: map[string]*lowrank.Whitener{}, rounding: quant.F32}
-	if r.opts.Target == Factors {
-		if b.rounding, err = factorType(r.opts); err != nil {
-			return nil, err
-		}
+	return &block{run: r, index: i, moments: moments, whiteners: map[string]*lowrank.Whitener{}, rounding: r.rounding()}, nil
+}
+
+// rounding returns the element type that factors are rounded to: the stored one, where factors are stored.
+func (r *run) rounding() quant.Type {
+	if r.opts.Target != Factors {
+		return quant.F32
 	}
-	return b, nil
+	t, err := factorType(r.opts)
+	if err != nil {
+		panic(err) // newPlan has asked for it before
+	}
+	return t
 }
 
 // input returns the moments of a layer's inputs.
@@ -209,16 +215,21 @@ func (b *block) fit(l linear, rank int, path *compressedPath) (structure.Layer, 
 	if factors, err = path.refit(l, w, factors, &report); err != nil {
 		return nil, report, err
 	}
-	bias, err := b.bias(l)
+	layer, err := b.layer(l, factors)
 	if err != nil {
-		return nil, report, err
-	}
-	layer := structure.NewLowRank(factors.B, factors.A, factors.Bias(bias))
-	if layer, err = b.stored(layer); err != nil {
 		return nil, report, err
 	}
 	report.Certificate, err = b.certify(l, w, s, layer)
 	return layer, report, err
+}
+
+// layer returns the layer that factors make with the dense layer's bias, rounded to the type in which it is written.
+func (b *block) layer(l linear, factors *lowrank.Factors) (*structure.LowRank, error) {
+	bias, err := b.bias(l)
+	if err != nil {
+		return nil, err
+	}
+	return b.stored(structure.NewLowRank(factors.B, factors.A, factors.Bias(bias)))
 }
 
 // bias returns the bias of the dense layer, or nil.

@@ -12,6 +12,7 @@ type Forecast struct {
 	Params      int64   `json:"params"`       // of the whole model afterwards, at uniform ranks
 	WorkBytes   int64   `json:"work_bytes"`   // of disk for finished blocks, beside the output
 	CacheBytes  int64   `json:"cache_bytes"`  // of disk for calibration statistics
+	Trials      int     `json:"trials"`       // models that a search by perplexity measures, half of each on average; 0 without one
 	MemoryBytes int64   `json:"memory_bytes"` // of memory: one block, its statistics and their factorisations, hidden states
 }
 
@@ -51,7 +52,14 @@ func Plan(source, output string, opts Options) (*Forecast, error) {
 	if opts.Method.Update == Refit {
 		hidden *= 2
 	}
+	trials := 0
+	if opts.Share == STRS {
+		for _, a := range p.matrices(nil) {
+			trials += len(a.TrialRanks())
+		}
+	}
 	return &Forecast{
+		Trials:   trials,
 		Matrices: len(p.linears), Keep: float64(kept) / float64(p.params), Params: p.others + kept,
 		WorkBytes:  kept * int64(width),
 		CacheBytes: int64(c.Layers) * squares * 4, // the upper triangles in float64

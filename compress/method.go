@@ -46,14 +46,15 @@ const (
 	Uniform                // budget.Uniform
 	Loss                   // budget.Loss
 	GroupLoss              // budget.GroupLoss
+	STRS                   // budget.STRS, by perplexities that are measured
 )
 
 var shares = []struct {
 	name string
 	rule budget.Rule
-}{ByMethod: {"method", nil}, Uniform: {"uniform", budget.Uniform}, Loss: {"loss", budget.Loss}, GroupLoss: {"group-loss", budget.GroupLoss}}
+}{ByMethod: {"method", nil}, Uniform: {"uniform", budget.Uniform}, Loss: {"loss", budget.Loss}, GroupLoss: {"group-loss", budget.GroupLoss}, STRS: {"strs", budget.STRS}}
 
-// String returns the rule's name, "uniform", "loss" or "group-loss".
+// String returns the rule's name, "uniform", "loss", "group-loss" or "strs".
 func (s Share) String() string { return shares[s].name }
 
 // ParseShare is the inverse of String; "" and "method" are ByMethod.
@@ -63,7 +64,7 @@ func ParseShare(s string) (Share, error) {
 			return Share(i), nil
 		}
 	}
-	return 0, fmt.Errorf("compress: unknown allocation %q: expected uniform, loss or group-loss", s)
+	return 0, fmt.Errorf("compress: unknown allocation %q: expected uniform, loss, group-loss or strs", s)
 }
 
 // Methods returns all methods, from the simplest on.

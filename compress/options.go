@@ -50,6 +50,7 @@ type Options struct {
 	Text      string // calibration corpus, see corpus.Read
 	Sequences int    // that are drawn from it; 0: 64
 	Length    int    // tokens of each; 0: 512, or the model's context if that is less
+	Trials    int    // of these sequences, evenly spaced, on which STRS measures every trial; 0: 2
 	SkipFirst bool   // leave the first token of each out of the statistics, see calib.Options
 	Seed      uint64 // of the draw
 
@@ -70,6 +71,7 @@ const (
 	DefaultKeep      = 0.8
 	DefaultSequences = 64
 	DefaultLength    = 512
+	DefaultTrials    = 2
 )
 
 // resolved returns opts with defaults filled in for a model and an output.
@@ -101,6 +103,12 @@ func (o Options) resolved(output string, context int) (Options, error) {
 	}
 	if o.Sequences < 1 || o.Length < 2 || o.Length > context {
 		return o, fmt.Errorf("compress: %d calibration sequences of %d tokens: expected at least 1 of 2 to %d", o.Sequences, o.Length, context)
+	}
+	if o.Trials == 0 {
+		o.Trials = min(DefaultTrials, o.Sequences)
+	}
+	if o.Trials < 1 || o.Trials > o.Sequences {
+		return o, fmt.Errorf("compress: trials on %d sequences: expected 1 to %d, the sequences to calibrate on", o.Trials, o.Sequences)
 	}
 	return o.resolvedTarget(output)
 }

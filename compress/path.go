@@ -53,14 +53,8 @@ func (p *compressedPath) capture(ctx context.Context, i int) error {
 	if !p.active {
 		return nil
 	}
-	row := make([]float32, len(p.run.sequences[0])*p.hidden.Width)
-	for s := range p.hidden.Sequences() {
-		if err := p.hidden.Read(row, s, 0); err != nil {
-			return err
-		}
-		if err := p.scratch.Write(row, s, 0); err != nil {
-			return err
-		}
+	if err := copyStream(p.scratch, 0, p.hidden); err != nil {
+		return err
 	}
 	c := calib.NewCollector(len(p.run.sequences[0]), p.run.opts.SkipFirst)
 	if err := p.run.model.RunBlock(ctx, i, p.scratch, c.Capture); err != nil {

@@ -66,6 +66,11 @@ func newPlan(m *model.Llama, opts Options) (*plan, error) {
 	if _, err := budget.Uniform(p.matrices(nil), p.keep); err != nil {
 		return nil, fmt.Errorf("compress: %w", err)
 	}
+	if opts.Share == STRS {
+		if err := checkSearch(p.matrices(nil), p.keep); err != nil {
+			return nil, fmt.Errorf("compress: %w", err)
+		}
+	}
 	return p, nil
 }
 

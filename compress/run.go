@@ -140,14 +140,26 @@ func (r *run) fingerprint() string {
 	o := r.opts
 	h := sha256.New()
 	fmt.Fprintf(h, "%s %+v %v %v %v %v %v %v", r.stats.Fingerprint, o.Method, o.Budget, o.Share, o.Target, o.Type, r.plan.keep, r.plan.linears)
+	if o.Share == STRS {
+		fmt.Fprintf(h, " %d", o.Trials)
+	}
 	return hex.EncodeToString(h.Sum(nil))[:32]
 }
 
-// survey shares the budget out. Rules by loss need the singular values of every matrix, which are kept for a resumed run.
+// survey shares the budget out. Rules by loss need the singular values of every matrix, which are kept for a resumed run;
+// the search by perplexity needs its trials.
 func (r *run) survey(ctx context.Context) error {
 	rule := shares[r.opts.Share].rule
 	var energies [][]float64
-	if r.opts.Share != Uniform {
+	var trials [][]budget.Trial
+	switch r.opts.Share {
+	case Uniform:
+	case STRS:
+		var err error
+		if trials, err = r.trials(ctx); err != nil {
+			return err
+		}
+	default:
 		if err := readJSON(r.work.surveyFile(), &energies); err != nil || len(energies) != len(r.plan.linears) {
 			if energies, err = r.energies(ctx); err != nil {
 				return err
@@ -157,7 +169,11 @@ func (r *run) survey(ctx context.Context) error {
 			}
 		}
 	}
-	ranks, err := rule(r.plan.matrices(energies), r.plan.keep)
+	matrices := r.plan.matrices(energies)
+	for i, t := range trials {
+		matrices[i].Trials = t
+	}
+	ranks, err := rule(matrices, r.plan.keep)
 	if err != nil {
 		return fmt.Errorf("compress: %w", err)
 	}

@@ -182,6 +182,9 @@ func (w *work) loadBlock(i int) (*fitted, error) {
 // survey is the file of singular values that a rule by loss needs.
 func (w *work) surveyFile() string { return filepath.Join(w.dir, "survey.json") }
 
+// trialsFile is the file of measured trials, when there is no cache.
+func (w *work) trialsFile() string { return filepath.Join(w.dir, "trials.json") }
+
 func readJSON(path string, v any) error {
 	data, err := os.ReadFile(path)
 	if err != nil {

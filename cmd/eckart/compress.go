@@ -27,6 +27,7 @@ type compressFlags struct {
 	text      string
 	sequences int
 	length    int
+	trials    int
 	skipFirst bool
 	seed      uint64
 	memory    int64
@@ -37,12 +38,13 @@ type compressFlags struct {
 func (f *compressFlags) register(e *env, c *cobra.Command) {
 	flags := c.Flags()
 	flags.StringVar(&f.budget, "budget", "0.8", "what may be kept: a share of the layers' parameters (0.8, 80%), or the size of the whole model (90MB)")
-	flags.StringVar(&f.share, "allocation", "", "how the budget is shared out: uniform, loss or group-loss (default: the method's own)")
+	flags.StringVar(&f.share, "allocation", "", "how the budget is shared out: uniform, loss, group-loss, or strs, a search by perplexity that takes long (default: the method's own)")
 	flags.StringVar(&f.include, "include", "", "compress only layers whose name matches this regular expression")
 	flags.StringVar(&f.exclude, "exclude", "", "leave layers alone whose name matches this regular expression")
 	flags.StringVar(&f.text, "calib", "", "calibration text: a file, or a folder of .txt or .raw files, optionally .gz (required)")
 	flags.IntVar(&f.sequences, "sequences", compress.DefaultSequences, "sequences to draw from the text")
 	flags.IntVarP(&f.length, "context", "c", compress.DefaultLength, "tokens of each sequence")
+	flags.IntVar(&f.trials, "trials", 0, "of these sequences, how many strs measures perplexity on, for every matrix at six ratios (0: 2)")
 	flags.BoolVar(&f.skipFirst, "skip-first", false, "leave the first token of each sequence out of the statistics")
 	flags.Int64Var(&f.memory, "memory", 1024, "most MiB that hidden states may take in memory; beyond, they go to a temporary file")
 	flags.StringVar(&f.cache, "cache", defaultCache(), "folder where calibration statistics are kept for later runs (\"\": nowhere)")
@@ -71,14 +73,14 @@ func mustMarkDir(c *cobra.Command, flag string) {
 // options turns the flags into library options.
 func (f *compressFlags) options(e *env) (compress.Options, error) {
 	o := compress.Options{
-		Text: f.text, Sequences: f.sequences, Length: f.length, SkipFirst: f.skipFirst, Seed: f.seed, Memory: f.memory << 20, Cache: f.cache,
+		Text: f.text, Sequences: f.sequences, Length: f.length, Trials: f.trials, SkipFirst: f.skipFirst, Seed: f.seed, Memory: f.memory << 20, Cache: f.cache,
 		Progress: e.progress,
 	}
 	if f.text == "" {
 		return o, fmt.Errorf("--calib is required: methods are fitted to, and measured on, what the layers see on a text")
 	}
-	if f.sequences < 1 || f.length < 1 || f.memory < 1 {
-		return o, fmt.Errorf("--sequences, --context and --memory must be positive")
+	if f.sequences < 1 || f.length < 1 || f.trials < 0 || f.memory < 1 {
+		return o, fmt.Errorf("--sequences, --context and --memory must be positive, and --trials not negative")
 	}
 	var err error
 	if o.Budget, err = budget.Parse(f.budget); err != nil {
@@ -226,6 +228,9 @@ func (f forecastTable) WriteText(w io.Writer) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(t, "matrices\t%d, keeping %.1f %% of their parameters\n", f.Matrices, 100*f.Keep)
 	fmt.Fprintf(t, "parameters afterwards\t%s\n", count(float64(f.Params)))
+	if f.Trials > 0 {
+		fmt.Fprintf(t, "search\t%d models to measure\n", f.Trials)
+	}
 	fmt.Fprintf(t, "memory\tabout %s\n", size(f.MemoryBytes))
 	fmt.Fprintf(t, "disk while working\t%s, and %s of statistics\n", size(f.WorkBytes), size(f.CacheBytes))
 	return t.Flush()

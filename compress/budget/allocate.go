@@ -16,6 +16,8 @@ type Matrix struct {
 	// Energy holds the squares of the min(m, n) singular values, in the norm of the method, in descending order: what a
 	// truncation to rank r loses is the sum of Energy[r:]. Uniform does not read it.
 	Energy []float64
+	// Trials holds what was measured with this matrix alone cut. Only STRS reads it.
+	Trials []Trial
 }
 
 // params returns mn.

@@ -30,6 +30,9 @@ type Options struct {
 	Progress func(done, total int64)
 }
 
+// DefaultMemory is how many bytes hidden states take in memory unless options say otherwise.
+const DefaultMemory = 1 << 30
+
 // Statistics are the moments of the inputs of every linear layer of a model, on disk.
 type Statistics struct {
 	dir         string
@@ -194,7 +197,7 @@ var lastCapture = model.CaptureOf("mlp.down_proj")
 // otherwise. release frees them.
 func Embed(ctx context.Context, m *model.Llama, sequences [][]int, limit int64) (h *model.Hidden, release func(), err error) {
 	if limit == 0 {
-		limit = 1 << 30
+		limit = DefaultMemory
 	}
 	rows := 0
 	for _, s := range sequences {
