@@ -62,6 +62,7 @@ type Row struct {
 
 	Output  string             `json:"output,omitempty"` // where the compressed model is, if it is kept
 	Report  *compress.Report   `json:"-"`
+	Result  eval.Result        `json:"-"` // what Perplexity and StdErr come from
 	HeldOut map[string]float64 `json:"-"` // by layer
 }
 
@@ -220,7 +221,7 @@ func (c *comparison) run(ctx context.Context, arm Arm) (Row, error) {
 	row := Row{
 		Method: arm.Name(), Budget: arm.Budget.String(), Keep: report.Keep, Params: report.After.Params, Bytes: report.After.Bytes,
 		MulAdds: report.After.MulAdds, Perplexity: r.Perplexity, StdErr: r.PerplexityStdErr(), WeightedError: report.WeightedError,
-		OptimumError: report.OptimumError, Seconds: seconds, Report: report,
+		OptimumError: report.OptimumError, Seconds: seconds, Report: report, Result: r,
 	}
 	if c.opts.Dir != "" {
 		row.Output = output

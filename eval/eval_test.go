@@ -73,12 +73,34 @@ func TestPerplexityIsTheDefinition(t *testing.T) {
 		if !(math.Abs(got.MeanNLL-mean) <= 2e-4) || !(math.Abs(got.Perplexity-math.Exp(mean)) <= 3e-4*math.Exp(mean)) {
 			t.Errorf("%v: mean %v, perplexity %v, want %v and %v", tc.protocol, got.MeanNLL, got.Perplexity, mean, math.Exp(mean))
 		}
+		if len(got.PerWindow) != 2 || got.PerWindow[0] != got.PerWindow[1] || !(math.Abs(got.PerWindow[0]-mean) <= 2e-4) {
+			t.Errorf("%v: windows %v, want %v twice", tc.protocol, got.PerWindow, mean)
+		}
 		// Twice the same numbers: the variance's denominator is 2n-1 instead of n-1, and there are 2n of them.
 		k := float64(len(terms))
 		if want := stdErr * math.Sqrt(2*(k-1)/(2*k-1)/2); !(math.Abs(got.StdErr-want) <= 1e-3*want) {
 			t.Errorf("%v: standard error %v, want %v", tc.protocol, got.StdErr, want)
 		}
 	}
+}
+
+// Differences 1/2, 1 and 0 have mean 1/2 and variance 1/4: the windows' own spread, which is 10 times as large, does not count.
+func TestLogRatioIsPaired(t *testing.T) {
+	a := Result{Tokens: 30, PerWindow: []float64{1, 11, 20}}
+	b := Result{Tokens: 30, PerWindow: []float64{0.5, 10, 20}}
+	if ratio, err := LogRatio(a, b); ratio != 0.5 || math.Abs(err-math.Sqrt(0.25/3)) > 1e-15 {
+		t.Errorf("%v ± %v, want 0.5 ± %v", ratio, err, math.Sqrt(0.25/3))
+	}
+	one := Result{Tokens: 10, PerWindow: []float64{2}}
+	if ratio, err := LogRatio(one, one); ratio != 0 || !math.IsNaN(err) {
+		t.Errorf("one window: %v ± %v, want 0 ± NaN", ratio, err)
+	}
+	defer func() {
+		if recover() == nil {
+			t.Error("different windows were compared")
+		}
+	}()
+	LogRatio(a, one)
 }
 
 func TestWindows(t *testing.T) {

@@ -96,16 +96,35 @@ type Options struct {
 
 // Result is a perplexity and how well it is known.
 type Result struct {
-	Protocol   string  // as the protocol's String
-	Windows    int     // number of windows
-	Tokens     int     // number of predicted tokens
-	MeanNLL    float64 // mean negative log-likelihood of a token, in nats
-	StdErr     float64 // standard error of MeanNLL, tokens taken as independent
-	Perplexity float64 // exp(MeanNLL)
+	Protocol   string    // as the protocol's String
+	Windows    int       // number of windows
+	Tokens     int       // number of predicted tokens
+	MeanNLL    float64   // mean negative log-likelihood of a token, in nats
+	StdErr     float64   // standard error of MeanNLL, tokens taken as independent
+	Perplexity float64   // exp(MeanNLL)
+	PerWindow  []float64 // mean negative log-likelihood of a token of each window
 }
 
 // PerplexityStdErr returns the standard error of Perplexity, to first order.
 func (r Result) PerplexityStdErr() float64 { return r.Perplexity * r.StdErr }
+
+// LogRatio returns ln(a.Perplexity / b.Perplexity) of two models that were measured on the same windows, all of one length,
+// and its standard error from the differences between the windows: what is hard for both does not count. The error is NaN
+// for a single window. It panics when the numbers of windows or tokens differ.
+func LogRatio(a, b Result) (ratio, stdErr float64) {
+	if len(a.PerWindow) != len(b.PerWindow) || a.Tokens != b.Tokens {
+		panic(fmt.Sprintf("eval: %d tokens in %d windows compared with %d in %d", a.Tokens, len(a.PerWindow), b.Tokens, len(b.PerWindow)))
+	}
+	differences := make([]float64, len(a.PerWindow))
+	for i := range differences {
+		differences[i] = a.PerWindow[i] - b.PerWindow[i]
+	}
+	n, mean, stdErr := moments([][]float64{differences})
+	if n < 2 {
+		stdErr = math.NaN()
+	}
+	return mean, stdErr
+}
 
 // Perplexity measures m on a text of tokens under protocol p. The model's blocks are streamed over all windows; opts.NLL
 // bounds the memory.
@@ -124,6 +143,10 @@ func Perplexity(ctx context.Context, m *model.Llama, tokens []int, p Protocol, o
 	r := Result{Protocol: p.String(), Windows: len(windows)}
 	r.Tokens, r.MeanNLL, r.StdErr = moments(nll)
 	r.Perplexity = math.Exp(r.MeanNLL)
+	for _, window := range nll {
+		_, mean, _ := moments([][]float64{window})
+		r.PerWindow = append(r.PerWindow, mean)
+	}
 	return r, nil
 }
 

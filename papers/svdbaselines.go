@@ -229,7 +229,7 @@ func judgeAllocation(v *Verdict, t *compare.Table, keep float64, with string) {
 	v2, w := rowOf(t, "svdllm2", keep), rowOf(t, "svdllm", keep)
 	off := math.Abs(v2.Keep-keep) / keep
 	v.check(off <= allocationTolerance, fmt.Sprintf("v2's allocation at keep %v%s", keep, with), "parameters within 0.1 % of the budget; perplexity of either sign printed",
-		"%.4f %% off; log-perplexity %+.3f against uniform ranks", 100*off, math.Log(v2.Perplexity/w.Perplexity))
+		"%.4f %% off; log-perplexity %s against uniform ranks", 100*off, logRatio(v2, w))
 }
 
 // judgeSearch checks that ASVD's search meets its budget within one step, and prints what its ratios do.
@@ -242,8 +242,14 @@ func judgeSearch(v *Verdict, t *compare.Table, keep float64) {
 	step := float64(widest) / float64(all) // a candidate step changes one matrix by less than that
 	below := keep - searched.Keep
 	v.check(below >= 0 && below < step, fmt.Sprintf("ASVD's search at keep %v", keep), "within the budget by less than one matrix; perplexity of either sign printed",
-		"%.4f of the parameters below, the largest matrix is %.4f; log-perplexity %+.3f against uniform ratios, %+.3f against svdllm at uniform ratios",
-		below, step, math.Log(searched.Perplexity/uniform.Perplexity), math.Log(searched.Perplexity/whitened.Perplexity))
+		"%.4f of the parameters below, the largest matrix is %.4f; log-perplexity %s against uniform ratios, %s against svdllm at uniform ratios",
+		below, step, logRatio(searched, uniform), logRatio(searched, whitened))
+}
+
+// logRatio writes the logarithm of the ratio of two perplexities, with its standard error.
+func logRatio(a, b compare.Row) string {
+	ratio, err := eval.LogRatio(a.Result, b.Result)
+	return fmt.Sprintf("%+.3f ± %.3f", ratio, err)
 }
 
 // rowOf returns the row of a method at a ratio; it is there.
