@@ -28,22 +28,28 @@ func (g *gemmCall[T]) block(i, p0, p1 int) (start, depth int) {
 
 // runRows is the general case: tasks are rows of C.
 func (g *gemmCall[T]) runRows() {
-	mr, nr := g.kernel.mr, g.kernel.nr
+	mr := g.kernel.mr
 	deep := g.kc * blocksDeep
 	g.cut(g.m, mr, max(2*mr, taskWork/(g.n*min(g.k, deep))), g.mc)
 	for g.p0 = 0; g.p0 < g.k; g.p0 += deep {
 		g.p1 = min(g.k, g.p0+deep)
-		columns := max(g.blockB/(g.p1-g.p0)/nr, 8) * nr
-		for g.j0 = 0; g.j0 < g.n; g.j0 += columns {
-			g.j1 = min(g.n, g.j0+columns)
-			panels := (g.j1 - g.j0 + nr - 1) / nr
-			buffer, packed := g.buffer(panels*nr*(g.p1-g.p0) + packSlack)
-			g.packedB = packed
-			pool.Run((panels+packedPanels-1)/packedPanels, g.packTask)
-			g.each(g.rowTask)
-			g.packedB = nil
-			g.buffers.Put(buffer)
-		}
+		g.overColumns(g.rowTask)
+	}
+}
+
+// overColumns packs the rows p0 to p1 of B, as many columns at a time as a block holds, and runs the row tasks for each block.
+func (g *gemmCall[T]) overColumns(rowTask func(int)) {
+	nr := g.kernel.nr
+	columns := max(g.blockB/(g.p1-g.p0)/nr, 8) * nr
+	for g.j0 = 0; g.j0 < g.n; g.j0 += columns {
+		g.j1 = min(g.n, g.j0+columns)
+		panels := (g.j1 - g.j0 + nr - 1) / nr
+		buffer, packed := g.buffer(panels*nr*(g.p1-g.p0) + packSlack)
+		g.packedB = packed
+		pool.Run((panels+packedPanels-1)/packedPanels, g.packTask)
+		g.each(rowTask)
+		g.packedB = nil
+		g.buffers.Put(buffer)
 	}
 }
 

@@ -29,3 +29,13 @@ func Example_products() {
 	// [-2 12 0 2]
 	// [1 2 3 0 5 6 0 0 9]
 }
+
+// Second moments of a stream: float64 sums of float32 data, some rows at a time.
+func ExampleDsyrkS() {
+	moments := make([]float64, 2*2)
+	for _, rows := range [][]float32{{1, 2, 3, 4}, {5, 6}} {
+		simd.DsyrkS(blas.Upper, blas.Trans, 2, len(rows)/2, 1, rows, 2, 1, moments, 2)
+	}
+	fmt.Println(moments)
+	// Output: [35 44 0 56]
+}

@@ -362,6 +362,7 @@ func TestProductsAllocateNothing(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(2))
 	rng := rand.New(rand.NewPCG(3, 7))
 	a, b, c := random[float32](rng, 1<<18), random[float32](rng, 1<<18), random[float32](rng, 1<<18)
+	sums := make([]float64, 60*60)
 	for name, call := range map[string]func(){
 		"rows":    func() { Sgemm(blas.NoTrans, blas.Trans, 300, 200, 500, 1, a, 500, b, 500, 0, c, 200) },
 		"columns": func() { Sgemm(blas.Trans, blas.NoTrans, 40, 500, 300, 1, a, 40, b, 500, 0, c, 500) },
@@ -369,6 +370,7 @@ func TestProductsAllocateNothing(t *testing.T) {
 		"few":     func() { Sgemm(blas.NoTrans, blas.NoTrans, 4, 501, 300, 2, a, 300, b, 501, 1, c, 501) },
 		"gemv":    func() { Sgemv(blas.Trans, 500, 500, 2, a, 500, b, 2, 0, c, -1) },
 		"syrk":    func() { Ssyrk(blas.Upper, blas.Trans, 60, 4000, 1, a, 60, 0, c, 60) },
+		"gram":    func() { DsyrkS(blas.Upper, blas.Trans, 60, 4000, 1, a, 60, 0, sums, 60) },
 		"batch": func() {
 			SgemmBatch(blas.NoTrans, blas.Trans, 9, 64, 64, 32, 1, a, 32, 2048, b, 32, 2048, 0, c, 64, 4096)
 		},
@@ -380,7 +382,7 @@ func TestProductsAllocateNothing(t *testing.T) {
 }
 
 func TestProductsPanicOnShapes(t *testing.T) {
-	x := make([]float64, 100)
+	x, single := make([]float64, 100), make([]float32, 100)
 	for name, call := range map[string]func(){
 		"A too short":       func() { Dgemm(blas.NoTrans, blas.NoTrans, 11, 2, 10, 1, x, 10, x, 2, 0, x, 2) },
 		"stride too small":  func() { Dgemm(blas.NoTrans, blas.Trans, 2, 2, 10, 1, x, 10, x, 9, 0, x, 2) },
@@ -388,6 +390,9 @@ func TestProductsPanicOnShapes(t *testing.T) {
 		"C too short":       func() { Dgemm(blas.NoTrans, blas.NoTrans, 10, 10, 1, 1, x, 1, x, 10, 0, x[1:], 10) },
 		"batch":             func() { DgemmBatch(blas.NoTrans, blas.NoTrans, 3, 5, 5, 5, 1, x, 5, 50, x, 5, 25, 0, x, 5, 25) },
 		"neither triangle":  func() { Dsyrk(blas.All, blas.Trans, 2, 2, 1, x, 2, 0, x, 2) },
+		"gram of neither":   func() { DsyrkS(blas.All, blas.Trans, 2, 2, 1, single, 2, 0, x, 2) },
+		"gram of too few":   func() { DsyrkS(blas.Upper, blas.Trans, 10, 11, 1, single, 10, 0, x, 10) },
+		"gram too large":    func() { DsyrkS(blas.Upper, blas.NoTrans, 11, 2, 1, single, 2, 0, x, 11) },
 		"y too short":       func() { Dgemv(blas.NoTrans, 10, 10, 1, x, 10, x, 1, 0, x, -12) },
 		"increment of zero": func() { Dgemv(blas.NoTrans, 3, 3, 1, x, 3, x, 0, 0, x, 1) },
 	} {
