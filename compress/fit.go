@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"sync"
 
 	"gonum.org/v1/gonum/blas/blas32"
 	"gonum.org/v1/gonum/mat"
@@ -17,14 +18,20 @@ import (
 	"github.com/eckart-go/eckart/structure"
 )
 
-// block is what fitting one block of the model needs: the moments of its inputs, and what is derived from them once for
-// all matrices that share an input.
+// block is what fitting one block of the model needs: the inputs of its layers. Several goroutines may use it.
 type block struct {
-	run       *run
-	index     int
-	moments   map[string]*calib.Moments    // by capture point
-	whiteners map[string]*lowrank.Whitener // by capture point, once prepared
-	rounding  quant.Type                   // of stored factors
+	run      *run
+	index    int
+	inputs   map[string]*layerInput // by capture point
+	rounding quant.Type             // of stored factors
+}
+
+// layerInput is what layers with the same input share.
+type layerInput struct {
+	moments  *calib.Moments
+	once     sync.Once
+	whitener *lowrank.Whitener // made when first asked for
+	err      error
 }
 
 func (r *run) openBlock(i int) (*block, error) {
@@ -32,7 +39,11 @@ func (r *run) openBlock(i int) (*block, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &block{run: r, index: i, moments: moments, whiteners: map[string]*lowrank.Whitener{}, rounding: r.rounding()}, nil
+	b := &block{run: r, index: i, inputs: map[string]*layerInput{}, rounding: r.rounding()}
+	for name, m := range moments {
+		b.inputs[name] = &layerInput{moments: m}
+	}
+	return b, nil
 }
 
 // rounding returns the element type that factors are rounded to: the stored one, where factors are stored.
@@ -49,37 +60,31 @@ func (r *run) rounding() quant.Type {
 
 // input returns the moments of a layer's inputs.
 func (b *block) input(l linear) (*calib.Moments, error) {
-	m := b.moments[model.CaptureOf(l.name)]
-	if m == nil || m.Width() != l.n {
+	in := b.inputs[model.CaptureOf(l.name)]
+	if in == nil || in.moments.Width() != l.n {
 		return nil, fmt.Errorf("compress: %s: no statistics of %d inputs: is the calibration cache damaged?", l.module, l.n)
 	}
-	return m, nil
+	return in.moments, nil
 }
 
-// whitener returns the whitener of a layer's inputs.
+// whitener returns the whitener of a layer's inputs, about zero or, for Affine, about the mean.
 func (b *block) whitener(l linear) (*lowrank.Whitener, error) {
-	if h := b.whiteners[model.CaptureOf(l.name)]; h != nil {
-		return h, nil
-	}
-	return b.newWhitener(l)
-}
-
-// newWhitener makes it, about zero or, for Affine, about the mean.
-func (b *block) newWhitener(l linear) (*lowrank.Whitener, error) {
 	m, err := b.input(l)
 	if err != nil {
 		return nil, err
 	}
-	var h *lowrank.Whitener
-	if b.run.opts.Method.Objective == Affine {
-		h, err = lowrank.NewCentredWhitener(m.Moment(), m.Mean())
-	} else {
-		h, err = lowrank.NewWhitener(m.Moment())
+	in := b.inputs[model.CaptureOf(l.name)]
+	in.once.Do(func() {
+		if b.run.opts.Method.Objective == Affine {
+			in.whitener, in.err = lowrank.NewCentredWhitener(m.Moment(), m.Mean())
+		} else {
+			in.whitener, in.err = lowrank.NewWhitener(m.Moment())
+		}
+	})
+	if in.err != nil {
+		return nil, fmt.Errorf("compress: inputs of %s: %w", l.module, in.err)
 	}
-	if err != nil {
-		return nil, fmt.Errorf("compress: inputs of %s: %w", l.module, err)
-	}
-	return h, nil
+	return in.whitener, nil
 }
 
 // weight returns the dense matrix of a layer in float64.
@@ -138,23 +143,14 @@ func (b *block) energy(l linear) ([]float64, error) {
 	return squares, nil
 }
 
-// fitBlock fits all layers of block i that take part. Layers are independent of each other, so they are fitted at the same
-// time: the kernels inside find no idle worker then and do not split their work, which suits matrices of this size.
-func (r *run) fitBlock(ctx context.Context, i int, path *compressedPath) (*fitted, error) {
-	b, err := r.openBlock(i)
-	if err != nil {
+// fitBlock fits all layers of block b that take part.
+func (r *run) fitBlock(ctx context.Context, b *block, path *compressedPath) (*fitted, error) {
+	if err := path.capture(ctx, b.index); err != nil {
 		return nil, err
 	}
-	if err := path.capture(ctx, i); err != nil {
-		return nil, err
-	}
-	at := r.plan.block(i)
-	if err := b.prepare(at); err != nil {
-		return nil, err
-	}
+	at := r.plan.block(b.index)
 	layers, reports, errs := make([]structure.Layer, len(at)), make([]Layer, len(at)), make([]error, len(at))
-	pool.Run(len(at), func(j int) {
-		l := r.plan.linears[at[j]]
+	b.each(at, func(j int, l linear) {
 		if r.dense(at[j]) {
 			reports[j] = Layer{Name: l.module, M: l.m, N: l.n}
 			return
@@ -176,24 +172,21 @@ func (r *run) fitBlock(ctx context.Context, i int, path *compressedPath) (*fitte
 	return f, nil
 }
 
-// prepare makes the whiteners of the inputs of the linears at the given positions, which are only read afterwards.
-func (b *block) prepare(at []int) error {
-	var inputs []linear // one for each capture point
-	for _, k := range at {
-		l := b.run.plan.linears[k]
-		if !slices.ContainsFunc(inputs, func(o linear) bool { return model.CaptureOf(o.name) == model.CaptureOf(l.name) }) {
-			inputs = append(inputs, l)
-		}
+// each calls f for the linears at the given positions of the plan, with indices of at. They are independent of each other,
+// so they are worked on at the same time: the kernels inside find no idle worker then and do not split their work, which
+// suits matrices of this size. The longest work comes first, so that all workers finish at about the same time.
+func (b *block) each(at []int, f func(j int, l linear)) {
+	linears := b.run.plan.linears
+	order := make([]int, len(at))
+	for j := range order {
+		order[j] = j
 	}
-	made, errs := make([]*lowrank.Whitener, len(inputs)), make([]error, len(inputs))
-	pool.Run(len(inputs), func(j int) { made[j], errs[j] = b.newWhitener(inputs[j]) })
-	for j, l := range inputs {
-		if errs[j] != nil {
-			return errs[j]
-		}
-		b.whiteners[model.CaptureOf(l.name)] = made[j]
+	work := func(j int) int { // in the order of flops: whitening, products, decomposition
+		l := linears[at[j]]
+		return l.n*l.n*(l.n/3+2*l.m) + 4*min(l.m, l.n)*min(l.m, l.n)*min(l.m, l.n)
 	}
-	return nil
+	slices.SortStableFunc(order, func(i, j int) int { return work(j) - work(i) })
+	pool.Run(len(order), func(i int) { f(order[i], linears[at[order[i]]]) })
 }
 
 // fit returns the factors of one layer as they will be stored, and what is known about them.
@@ -290,7 +283,7 @@ func (b *block) certify(l linear, w *mat.Dense, own *lowrank.Spectrum, layer *st
 			return lowrank.Certificate{}, err
 		}
 	}
-	cert, err := outputs.Certify(structure.Widened(layer.B()), structure.Widened(layer.A()))
+	cert, err := outputs.CertifyFloat32(layer.B(), layer.A())
 	if err != nil {
 		return cert, err
 	}

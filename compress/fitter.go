@@ -32,12 +32,6 @@ func (f *Fitter) Spectrum(index int, name string, maxRank int) (*lowrank.Spectru
 			return nil, err
 		}
 	}
-	at := model.CaptureOf(name)
-	if f.held.whiteners[at] == nil && f.run.opts.Method.Objective >= Whitened {
-		if f.held.whiteners[at], err = f.held.newWhitener(l); err != nil {
-			return nil, err
-		}
-	}
 	w, err := f.held.weight(l)
 	if err != nil {
 		return nil, err

@@ -15,7 +15,6 @@ import (
 	"github.com/eckart-go/eckart/compress/budget"
 	"github.com/eckart-go/eckart/compress/calib"
 	"github.com/eckart-go/eckart/corpus"
-	"github.com/eckart-go/eckart/internal/pool"
 	"github.com/eckart-go/eckart/internal/resident"
 	"github.com/eckart-go/eckart/model"
 	"github.com/eckart-go/eckart/tokenizer"
@@ -198,11 +197,8 @@ func (r *run) energies(ctx context.Context) ([][]float64, error) {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		if err := b.prepare(at); err != nil {
-			return nil, err
-		}
 		errs := make([]error, len(at))
-		pool.Run(len(at), func(j int) { all[at[j]], errs[j] = b.energy(r.plan.linears[at[j]]) })
+		b.each(at, func(j int, l linear) { all[at[j]], errs[j] = b.energy(l) })
 		if err := errors.Join(errs...); err != nil {
 			return nil, err
 		}
@@ -212,7 +208,8 @@ func (r *run) energies(ctx context.Context) ([][]float64, error) {
 	return all, nil
 }
 
-// fit finishes block after block, except those that an earlier run has finished.
+// fit finishes block after block, except those that an earlier run has finished. Reading the next block's moments and
+// writing the last one's factors go on beside the work on a block.
 func (r *run) fit(ctx context.Context) error {
 	path, err := r.newPath(ctx)
 	if err != nil {
@@ -221,23 +218,32 @@ func (r *run) fit(ctx context.Context) error {
 	defer path.release()
 	progress := r.opts.Progress("fit", "blocks")
 	blocks := r.model.Config().Layers
+	saved := started(func() (struct{}, error) { return struct{}{}, nil })
+	defer func() { saved() }()
+	ahead := started(func() (start, error) { return r.start(0) })
+	defer func() { ahead() }()
 	for i := range blocks {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		f, err := r.work.loadBlock(i)
+		s, err := ahead()
 		if err != nil {
 			return err
 		}
+		if i+1 < blocks {
+			ahead = started(func() (start, error) { return r.start(i + 1) })
+		}
+		f := s.finished
 		if f != nil {
 			r.report.Resumed++
 		} else {
-			if f, err = r.fitBlock(ctx, i, path); err != nil {
+			if f, err = r.fitBlock(ctx, s.block, path); err != nil {
 				return err
 			}
-			if err := r.work.saveBlock(i, f); err != nil {
+			if _, err := saved(); err != nil {
 				return err
 			}
+			saved = started(func() (struct{}, error) { return struct{}{}, r.work.saveBlock(i, f) })
 		}
 		if err := path.advance(ctx, i, f); err != nil {
 			return err
@@ -245,8 +251,39 @@ func (r *run) fit(ctx context.Context) error {
 		r.report.Layers = append(r.report.Layers, f.reports...)
 		progress(int64(i+1), int64(blocks))
 	}
+	if _, err := saved(); err != nil {
+		return err
+	}
 	r.report.total(r.plan)
 	return nil
+}
+
+// start is where the work on a block begins.
+type start struct {
+	finished *fitted // by an earlier run, or
+	block    *block
+}
+
+func (r *run) start(i int) (s start, err error) {
+	if s.finished, err = r.work.loadBlock(i); s.finished == nil && err == nil {
+		s.block, err = r.openBlock(i)
+	}
+	return s, err
+}
+
+// started runs f, which reads or writes files, on a goroutine of its own. What it returns waits for f's results.
+func started[T any](f func() (T, error)) func() (T, error) {
+	var v T
+	var err error
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		v, err = f()
+	}()
+	return func() (T, error) {
+		<-done
+		return v, err
+	}
 }
 
 // measureSizes fills in bytes on disk, multiply-adds and memory.

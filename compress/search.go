@@ -14,7 +14,6 @@ import (
 
 	"github.com/eckart-go/eckart/compress/budget"
 	"github.com/eckart-go/eckart/compress/calib"
-	"github.com/eckart-go/eckart/internal/pool"
 	"github.com/eckart-go/eckart/model"
 	"github.com/eckart-go/eckart/structure"
 )
@@ -157,13 +156,8 @@ func (s *search) cuts(i int, at []int) ([]trial, error) {
 	if err != nil {
 		return nil, err
 	}
-	if s.run.opts.Method.Objective >= Whitened {
-		if err := b.prepare(at); err != nil {
-			return nil, err
-		}
-	}
 	lists, errs := make([][]trial, len(at)), make([]error, len(at))
-	pool.Run(len(at), func(j int) { lists[j], errs[j] = b.cuts(at[j], s.matrices[at[j]].TrialRanks()) })
+	b.each(at, func(j int, l linear) { lists[j], errs[j] = b.cuts(at[j], s.matrices[at[j]].TrialRanks()) })
 	return slices.Concat(lists...), errors.Join(errs...)
 }
 

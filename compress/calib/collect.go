@@ -223,7 +223,7 @@ func Embed(ctx context.Context, m *model.Llama, sequences [][]int, limit int64) 
 // fingerprint identifies what the moments depend on: the model's weights, the tokens, the options.
 func fingerprint(source *checkpoint.Model, sequences [][]int, opts Options) (string, error) {
 	h := sha256.New()
-	fmt.Fprintf(h, "eckart moments 1\nskip first %v\n%+v\n", opts.SkipFirst, source.Config())
+	fmt.Fprintf(h, "eckart moments 2\nskip first %v\n%+v\n", opts.SkipFirst, source.Config())
 	if err := HashTensors(h, source.Source()); err != nil {
 		return "", err
 	}

@@ -100,7 +100,7 @@ func TestCollectEqualsDirectPass(t *testing.T) {
 				}
 				var diff mat.Dense
 				diff.Sub(gram, moments.Gram)
-				if moments.Tokens != tokens || mat.Norm(&diff, 2) > 4*float64(tokens)*0x1p-53*mat.Trace(gram) {
+				if moments.Tokens != tokens || mat.Norm(&diff, 2) > (gramError(int(tokens))+4*float64(tokens)*0x1p-53)*mat.Trace(gram) {
 					t.Errorf("skip=%v block %d %s: %d tokens, Gram differs by %.3g of trace %.3g", skip, i, name, moments.Tokens, mat.Norm(&diff, 2), mat.Trace(gram))
 				}
 			}

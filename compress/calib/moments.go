@@ -10,23 +10,19 @@ import (
 	"gonum.org/v1/gonum/blas/blas64"
 	"gonum.org/v1/gonum/mat"
 
+	"github.com/eckart-go/eckart/internal/pool"
 	"github.com/eckart-go/eckart/internal/simd"
 )
 
-// Moments are sums over the N tokens that passed a layer's input x (n numbers each). They are accumulated in float64: the
-// product of two float32 numbers is exact there, and outlier channels make Gram matrices of condition 1e8 and more.
+// Moments are sums over the N tokens that passed a layer's input x (n numbers each). They are accumulated in float64, since
+// outlier channels make Gram matrices of condition 1e8 and more: the Gram matrix from float32 products of simd.GramDepth
+// tokens at a time, whose rounding is relative to each pair of channels, as that of the float32 activations is.
 type Moments struct {
 	Tokens int64
 	Gram   *mat.SymDense // n x n, the sum of x xᵀ, not centred and not divided by N
 	Sum    []float64     // n, the sum of x
 	Abs    []float64     // n, the sum of |x|
-
-	chunk []float64 // rows of x widened to float64
 }
-
-// chunkRows is how many tokens are widened at a time: enough for the product to run at full speed, and few enough for the
-// copy to stay in cache. It also fixes the order of summation.
-const chunkRows = 128
 
 // NewMoments returns empty moments of inputs of width n.
 func NewMoments(n int) *Moments {
@@ -36,36 +32,40 @@ func NewMoments(n int) *Moments {
 // Width returns n.
 func (m *Moments) Width() int { return len(m.Sum) }
 
-// Add adds the rows of x (tokens x n, contiguous). It panics if x has another size. The result depends on how tokens are
-// divided between calls only through rounding, and not on the number of threads.
+// Add adds the rows of x (tokens x n, contiguous). It panics if x has another size. The result does not depend on the
+// number of threads, and on how tokens are divided between calls only through rounding: not at all if every call but the
+// last brings a multiple of simd.GramDepth.
 func (m *Moments) Add(x []float32, tokens int) {
 	n := m.Width()
 	if len(x) != tokens*n {
 		panic(fmt.Sprintf("calib: %d numbers for %d tokens of width %d", len(x), tokens, n))
 	}
-	if m.chunk == nil {
-		m.chunk = make([]float64, chunkRows*n)
-	}
-	for lo := 0; lo < tokens; lo += chunkRows {
-		rows := min(chunkRows, tokens-lo)
-		m.addChunk(x[lo*n:(lo+rows)*n], rows)
-	}
+	pool.Ranges(n, 192, func(lo, hi int) { m.addColumns(x, tokens, lo, hi) })
+	g := m.Gram.RawSymmetric()
+	simd.DsyrkS(blas.Upper, blas.Trans, n, tokens, 1, x, n, 1, g.Data, g.Stride)
 	m.Tokens += int64(tokens)
 }
 
-func (m *Moments) addChunk(x []float32, rows int) {
+// addColumns adds columns lo to hi of x to Sum and Abs, four rows at a time.
+func (m *Moments) addColumns(x []float32, tokens, lo, hi int) {
 	n := m.Width()
-	for i := range rows {
-		row, wide := x[i*n:(i+1)*n], m.chunk[i*n:(i+1)*n]
-		for j, v := range row {
-			w := float64(v)
-			wide[j] = w
-			m.Sum[j] += w
-			m.Abs[j] += math.Abs(w)
+	sum, abs := m.Sum[lo:hi], m.Abs[lo:hi]
+	row := func(i int) []float32 { return x[i*n+lo : i*n+hi][:len(sum)] }
+	i := 0
+	for ; i+4 <= tokens; i += 4 {
+		a, b, c, d := row(i), row(i+1), row(i+2), row(i+3)
+		for j := range sum {
+			p, q, r, s := float64(a[j]), float64(b[j]), float64(c[j]), float64(d[j])
+			sum[j] += p + q + r + s
+			abs[j] += math.Abs(p) + math.Abs(q) + math.Abs(r) + math.Abs(s)
 		}
 	}
-	g := m.Gram.RawSymmetric()
-	simd.Dsyrk(blas.Upper, blas.Trans, n, rows, 1, m.chunk, n, 1, g.Data, g.Stride)
+	for ; i < tokens; i++ {
+		for j, v := range row(i) {
+			sum[j] += float64(v)
+			abs[j] += math.Abs(float64(v))
+		}
+	}
 }
 
 // Moment returns the n x n second moment E[x xᵀ], the Gram matrix divided by N.
