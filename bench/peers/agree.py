@@ -4,6 +4,7 @@
     agree.py MODEL --calib TEXT --data TEXT [--eckart ./eckart] [--keep 0.8] [--windows 16] [--context 256]
 
 Runs `eckart compare` with every method, and svdllm_torch.py on the sequences that `eckart tokenize` prints for the same seed.
+Both round factors to float16, as Eckart stores them: where perplexity is in the millions, that alone moves it by a per cent.
 One JSON object on standard output: for every method both perplexities and their ratio; status 1 if a ratio is further from 1
 than --tolerance.
 """
@@ -53,7 +54,8 @@ def main():
                 f.write(run([args.eckart, "tokenize", args.model, text, flag, args.windows, "--json", *shape]))
         for row, method in zip(table["runs"], methods):
             peer = json.loads(run([sys.executable, script, args.model, "--calib", files["calib"], "--eval", files["eval"], "--dense",
-                                   "--length", args.context, "--block", args.context, "--keep", args.keep, "--method", METHODS[method]]))
+                                   "--length", args.context, "--block", args.context, "--keep", args.keep, "--method", METHODS[method],
+                                   "--factors", "float16"]))
             results["dense"]["torch"] = peer["dense"]["ppl"]
             results[method] = {"eckart": row["ppl"], "torch": peer["compressed"]["ppl"]}
     for r in results.values():

@@ -72,7 +72,7 @@ def rank_of(m, n, keep):
 def truncate(u, s, vt, r):
     """B and A of the leading r triplets, the singular values split evenly."""
     root = s[:r].sqrt()
-    return u[:, :r] * root, root[:, None] * vt[:r]
+    return (u[:, :r] * root).float(), (root[:, None] * vt[:r]).float()
 
 
 def cholesky(gram):
@@ -85,8 +85,12 @@ def cholesky(gram):
     return torch.linalg.cholesky(gram + ridge * torch.eye(len(gram), dtype=gram.dtype))
 
 
+# The SVD's arithmetic, and what factors are rounded to before they are used; main sets them from the command line.
+ARITHMETIC = {"svd": torch.float32, "factors": torch.float32}
+
+
 def svd(a):
-    return torch.linalg.svd(a.float(), full_matrices=False)
+    return torch.linalg.svd(a.to(ARITHMETIC["svd"]), full_matrices=False)
 
 
 class Whitener:
@@ -117,8 +121,8 @@ def factorise(w, stats, method, white):
     if method == "svd":
         return svd(w)
     if method == "asvd":
-        scale = (stats.abs / stats.count).sqrt().float() + 1e-6
-        u, s, vt = svd(w * scale)
+        scale = (stats.abs / stats.count).sqrt().to(ARITHMETIC["svd"]) + 1e-6
+        u, s, vt = svd(w.to(ARITHMETIC["svd"]) * scale)
         return u, s, vt / scale
     w = w.double()
     if method == "svdllm2":
@@ -168,7 +172,7 @@ def replace(block, name, b, a, bias=None):
         bias = old.bias.data if bias is None else bias + old.bias.data
     down = torch.nn.Linear(a.shape[1], a.shape[0], bias=False)
     up = torch.nn.Linear(b.shape[1], b.shape[0], bias=bias is not None)
-    down.weight.data, up.weight.data = a.contiguous(), b.contiguous()
+    down.weight.data, up.weight.data = (x.to(ARITHMETIC["factors"]).float().contiguous() for x in (a, b))
     if bias is not None:
         up.bias.data = bias
     parent, leaf = name.rsplit(".", 1)
@@ -291,11 +295,14 @@ def main():
     args.add_argument("--eval", help="token ids (JSON) to measure perplexity on")
     args.add_argument("--block", type=int, default=256, help="tokens of an evaluation block")
     args.add_argument("--dense", action="store_true", help="measure perplexity before compression too")
+    args.add_argument("--svd-dtype", choices=("float32", "float64"), default="float32", help="arithmetic of the SVD, as the authors' code has it")
+    args.add_argument("--factors", choices=("float32", "float16"), default="float32", help="what factors are rounded to; eckart stores float16")
     args.add_argument("--threads", type=int, default=torch.get_num_threads())
     args = args.parse_args()
     if not 0 < args.keep < 1:
         sys.exit(f"--keep {args.keep}: want a share between 0 and 1")
     torch.set_num_threads(args.threads)
+    ARITHMETIC.update(svd=getattr(torch, args.svd_dtype), factors=getattr(torch, args.factors))
 
     start = time.perf_counter()
     model = llama.load(args.model)
