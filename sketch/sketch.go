@@ -47,6 +47,12 @@ func Left(dst blas64.General, s Operator, a linop.Operator) error {
 	if d, ok := a.(linop.Dense); ok {
 		return s.MulTo(dst, blas64.General(d))
 	}
+	if sparse, ok := a.(rowed); ok {
+		if few, ok := s.(listed); ok {
+			leftOf(dst, few, sparse)
+			return nil
+		}
+	}
 	return eachRows(s, func(i int, block blas64.General) error {
 		part := newBlock(c, block.Cols)
 		if err := a.MulTransTo(part, block); err != nil {
@@ -66,6 +72,12 @@ func Right(dst blas64.General, a linop.Operator, s Operator) error {
 	if d, ok := a.(linop.Dense); ok {
 		s.RightTo(dst, blas64.General(d))
 		return nil
+	}
+	if sparse, ok := a.(rowed); ok {
+		if few, ok := s.(listed); ok {
+			rightOf(dst, sparse, few)
+			return nil
+		}
 	}
 	return eachRows(s, func(i int, block blas64.General) error {
 		return a.MulTo(colsOf(dst, i, block.Cols), block)
