@@ -95,7 +95,7 @@ func prepareProduct[T scalar](p product) *prepared {
 	theirs := routinesOf[T](gonum.Implementation{}, gonum.Implementation{})
 	switch p.routine {
 	case "gemm":
-		a, b, c := noise[T](p.m*p.k, 1), noise[T](p.k*p.n, 2), make([]T, p.m*p.n)
+		a, b, c := noise[T](p.m*p.k, 1), noise[T](p.k*p.n, 2), operand[T](p.m*p.n)
 		lda, ldb := stride(p.tA, p.m, p.k), stride(p.tB, p.k, p.n)
 		call := func(r routines[T]) func() error {
 			return func() error {
@@ -114,7 +114,7 @@ func prepareProduct[T scalar](p product) *prepared {
 		}
 		return &prepared{ours: call(ours), gonum: call(theirs), checksum: checksumOf(y)}
 	case "syrk":
-		a, c := noise[T](p.k*p.n, 1), make([]T, p.n*p.n)
+		a, c := noise[T](p.k*p.n, 1), operand[T](p.n*p.n)
 		call := func(r routines[T]) func() error {
 			return func() error {
 				r.syrk(blas.Upper, p.tA, p.n, p.k, 1, a, p.n, 0, c, p.n)
@@ -147,10 +147,13 @@ func stride(t blas.Transpose, rows, cols int) int {
 	return cols
 }
 
+// operand returns an array of zeros for a matrix.
+func operand[T scalar](n int) []T { return onHugePages(make([]T, n)) }
+
 // noise is the sequence that the drivers' noise makes too: uniform in [-1/2, 1/2), from a hash of index and seed, exact in
 // float32.
 func noise[T scalar](n int, seed uint32) []T {
-	x := make([]T, n)
+	x := operand[T](n)
 	for i := range x {
 		x[i] = T(hash(uint32(i), seed))
 	}

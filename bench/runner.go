@@ -7,6 +7,7 @@ import (
 	"io"
 	"math"
 	"runtime"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"time"
@@ -101,6 +102,7 @@ func runSuite(ctx context.Context, suite string, cases []benchCase, c config, pr
 
 // measure runs one case with one thread count.
 func measure(ctx context.Context, bc benchCase, threads int, c config, peers *peerSet) ([]record, error) {
+	debug.FreeOSMemory() // operands shall lie on fresh pages, huge ones if they are large
 	p, err := bc.prepare()
 	if err != nil {
 		return nil, err
