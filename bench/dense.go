@@ -5,7 +5,6 @@ import (
 	"math"
 
 	"gonum.org/v1/gonum/blas"
-	"gonum.org/v1/gonum/blas/blas64"
 	"gonum.org/v1/gonum/mat"
 
 	"github.com/eckart-go/eckart/lapack"
@@ -52,14 +51,13 @@ func symmetric(n int, shift float64) []float64 {
 
 func prepareEigen(n int, vectors bool) *prepared {
 	a := symmetric(n, 0)
-	var e lapack.SymEigen
+	var e lapack.SymEigen[float64]
 	p := &prepared{checksum: func() (float64, float64) { return checksumOf(e.Values())() }}
 	p.ours = func() error {
-		s := blas64.Symmetric{N: n, Stride: n, Data: a, Uplo: blas.Upper}
 		if vectors {
-			return e.Factorize(s)
+			return e.Factorize(blas.Upper, n, a, n)
 		}
-		return e.FactorizeValues(s)
+		return e.FactorizeValues(blas.Upper, n, a, n)
 	}
 	if n <= gonumOrder {
 		sym := mat.NewSymDense(n, a)

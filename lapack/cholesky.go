@@ -33,6 +33,16 @@ func CholeskySolve[T Float](uplo blas.Uplo, n, k int, a []T, lda int, b []T, ldb
 	trsm(blas.Left, uplo, back, blas.NonUnit, n, k, 1, a, lda, b, ldb)
 }
 
+// CholeskyInverse overwrites the factor that Cholesky left in the triangle uplo of a (n x n) with that triangle of A⁻¹. It fails
+// with a *Singular if the factor has a zero on its diagonal.
+func CholeskyInverse[T Float](uplo blas.Uplo, n int, a []T, lda int) error {
+	if err := InvertTriangular(uplo, blas.NonUnit, n, a, lda); err != nil {
+		return err
+	}
+	multiplyByTranspose(uplo, n, a, lda)
+	return nil
+}
+
 // cholesky splits in halves (Gustavson 1997), so that nearly all work is in triangular solves and Gram products. It returns the
 // failing pivot, or -1.
 func cholesky[T Float](uplo blas.Uplo, n int, a []T, lda int) (pivot int, value T) {

@@ -4,15 +4,14 @@ import (
 	"fmt"
 
 	"gonum.org/v1/gonum/blas"
-	"gonum.org/v1/gonum/blas/blas64"
 
 	"github.com/eckart-go/eckart/lapack"
 )
 
 func ExampleSymEigen() {
-	a := blas64.Symmetric{N: 2, Stride: 2, Uplo: blas.Upper, Data: []float64{2, 1, 0, 2}} // below the diagonal is not read
-	var s lapack.SymEigen
-	if err := s.Factorize(a); err != nil {
+	a := []float64{2, 1, 0, 2} // below the diagonal is not read
+	var s lapack.SymEigen[float64]
+	if err := s.Factorize(blas.Upper, 2, a, 2); err != nil {
 		fmt.Println(err)
 		return
 	}

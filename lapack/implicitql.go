@@ -11,7 +11,7 @@ import (
 // eigenvectors. Couplings below eps/128 of the largest element are dropped, no more than the errors of the values, because
 // the iteration is slow on strongly graded matrices. It reports whether it converged, which it does for all finite input
 // known.
-func implicitQL(d, e, z []float64, ldz, width int) bool {
+func implicitQL[T Float](d, e []float64, z []T, ldz, width int) bool {
 	n := len(d)
 	if n == 0 {
 		return true
@@ -47,7 +47,7 @@ func implicitQL(d, e, z []float64, ldz, width int) bool {
 }
 
 // sweepQL is one implicit QL step on rows l to m.
-func sweepQL(d, e, z []float64, ldz, width, l, m int) {
+func sweepQL[T Float](d, e []float64, z []T, ldz, width, l, m int) {
 	g := (d[l+1] - d[l]) / (2 * e[l])
 	g = d[m] - d[l] + e[l]/(g+math.Copysign(math.Hypot(g, 1), g))
 	s, c, p := 1.0, 1.0, 0.0
@@ -74,7 +74,7 @@ func sweepQL(d, e, z []float64, ldz, width, l, m int) {
 }
 
 // reverseRows reverses the order of rows (of width columns).
-func reverseRows(z []float64, ldz, rows, width int) {
+func reverseRows[T Float](z []T, ldz, rows, width int) {
 	for i, j := 0, rows-1; i < j; i, j = i+1, j-1 {
 		x, y := z[i*ldz:i*ldz+width], z[j*ldz:j*ldz+width]
 		for k := range x {
@@ -83,8 +83,9 @@ func reverseRows(z []float64, ldz, rows, width int) {
 	}
 }
 
-// rotate overwrites x with c x + s y and y with c y - s x.
-func rotate(x, y []float64, c, s float64) {
+// rotate overwrites x with c x + s y and y with c y - s x, for c the cosine and s the sine.
+func rotate[T Float](x, y []T, cosine, sine float64) {
+	c, s := T(cosine), T(sine)
 	y = y[:len(x)]
 	for k, xk := range x {
 		yk := y[k]

@@ -2,6 +2,7 @@ package lapack
 
 import (
 	"math"
+	"sync"
 
 	"gonum.org/v1/gonum/blas"
 
@@ -18,6 +19,7 @@ type Float interface{ float32 | float64 }
 type kernels[T Float] struct {
 	gemm  func(tA, tB blas.Transpose, m, n, k int, alpha T, a []T, lda int, b []T, ldb int, beta T, c []T, ldc int)
 	syrk  func(uplo blas.Uplo, t blas.Transpose, n, k int, alpha T, a []T, lda int, beta T, c []T, ldc int)
+	both  func(m, n int, a []T, lda int, x, u, y, v []T)
 	gemv  func(t blas.Transpose, m, n int, alpha T, a []T, lda int, x []T, incX int, beta T, y []T, incY int)
 	trsm  func(s blas.Side, uplo blas.Uplo, t blas.Transpose, d blas.Diag, m, n int, alpha T, a []T, lda int, b []T, ldb int)
 	trmm  func(s blas.Side, uplo blas.Uplo, t blas.Transpose, d blas.Diag, m, n int, alpha T, a []T, lda int, b []T, ldb int)
@@ -28,15 +30,17 @@ type kernels[T Float] struct {
 	sumsq func(x []T) float64
 
 	eps, safe T // see epsilon and safeMinimum
+
+	scratch sync.Pool // of *[]T
 }
 
 var (
 	single = &kernels[float32]{
-		gemm: simd.Sgemm, syrk: simd.Ssyrk, gemv: simd.Sgemv, trsm: eblas.Implementation{}.Strsm, trmm: eblas.Implementation{}.Strmm,
+		gemm: simd.Sgemm, syrk: simd.Ssyrk, gemv: simd.Sgemv, both: simd.SgemvBoth, trsm: eblas.Implementation{}.Strsm, trmm: eblas.Implementation{}.Strmm,
 		dot: simd.Sdot, axpy: simd.Saxpy, scal: simd.Sscal, asum: simd.Sasum, sumsq: simd.Ssumsq, eps: 0x1p-24, safe: 0x1p-126,
 	}
 	double = &kernels[float64]{
-		gemm: simd.Dgemm, syrk: simd.Dsyrk, gemv: simd.Dgemv, trsm: eblas.Implementation{}.Dtrsm, trmm: eblas.Implementation{}.Dtrmm,
+		gemm: simd.Dgemm, syrk: simd.Dsyrk, gemv: simd.Dgemv, both: simd.DgemvBoth, trsm: eblas.Implementation{}.Dtrsm, trmm: eblas.Implementation{}.Dtrmm,
 		dot: simd.Ddot, axpy: simd.Daxpy, scal: simd.Dscal, asum: simd.Dasum, sumsq: simd.Dsumsq, eps: 0x1p-53, safe: 0x1p-1022,
 	}
 )
@@ -47,6 +51,19 @@ func kernelsOf[T Float]() *kernels[T] {
 	}
 	return any(single).(*kernels[T])
 }
+
+// borrow returns n elements of any content, to be given back when done.
+func borrow[T Float](n int) (p *[]T, x []T) {
+	p, _ = kernelsOf[T]().scratch.Get().(*[]T)
+	if p == nil {
+		p = new([]T)
+	}
+	*p = grown(*p, n)
+	return p, *p
+}
+
+// giveBack returns what borrow lent.
+func giveBack[T Float](p *[]T) { kernelsOf[T]().scratch.Put(p) }
 
 // epsilon returns the unit roundoff, half the distance from 1 to the next number.
 func epsilon[T Float]() T { return kernelsOf[T]().eps }
@@ -68,6 +85,11 @@ func syrk[T Float](uplo blas.Uplo, t blas.Transpose, n, k int, alpha T, a []T, l
 // gemv computes y = alpha op(A) x + beta y for A m x n.
 func gemv[T Float](t blas.Transpose, m, n int, alpha T, a []T, lda int, x []T, incX int, beta T, y []T, incY int) {
 	kernelsOf[T]().gemv(t, m, n, alpha, a, lda, x, incX, beta, y, incY)
+}
+
+// gemvBoth adds A x to v and Aᵀ u to y for A m x n, which it reads once.
+func gemvBoth[T Float](m, n int, a []T, lda int, x, u, y, v []T) {
+	kernelsOf[T]().both(m, n, a, lda, x, u, y, v)
 }
 
 // trsm overwrites B (m x n) with the solution of op(A) X = alpha B (Left) or X op(A) = alpha B (Right), A triangular.
@@ -131,6 +153,9 @@ func abs[T Float](x T) T { return T(math.Abs(float64(x))) }
 
 // sqrt returns the square root of x, correctly rounded: the detour over float64 is exact enough for float32 (Figueroa 1995).
 func sqrt[T Float](x T) T { return T(math.Sqrt(float64(x))) }
+
+// finite reports whether x is neither NaN nor infinite.
+func finite[T Float](x T) bool { return x-x == 0 }
 
 // transposeTile is the side of the squares in which transpose walks: two of them fit the first-level cache.
 const transposeTile = 32

@@ -4,9 +4,6 @@ import (
 	"gonum.org/v1/gonum/blas"
 )
 
-// qrBlock is the number of reflectors that are applied together.
-const qrBlock = 48
-
 // QR is the factorisation A = Q R of an m x n matrix, with Q orthogonal and R upper trapezoidal. The zero value is ready; a
 // value that is used again keeps its buffers. Q R is the exact factorisation of a matrix within c n eps ||a_j|| of A in each
 // column j (Higham 2002, theorem 19.4): columns of any scale keep their relative accuracy, which a Gram matrix would lose.
@@ -34,78 +31,46 @@ func (q *QR[T]) Factorize(m, n int, a []T, lda int) {
 		copy(q.r[i*n:(i+1)*n], a[i*lda:i*lda+n])
 	}
 	for b := range q.blocks {
-		q.factorBlock(b)
+		s, h := q.block(b)
+		clearHead(s, h.w, q.v[s*m:], m)
+		h.factorColumns(n-s, q.r[s*n+s:], n, q.tau[s:s+h.w], q.work)
 	}
 }
 
-// block returns block b: its first reflector, their number, and their rows from the first column that is not zero on.
-func (q *QR[T]) block(b int) (s, width int, v, t []T) {
+// clearHead clears the first s elements of w rows.
+func clearHead[T Float](s, w int, v []T, ldv int) {
+	for j := range w {
+		clear(v[j*ldv : j*ldv+s])
+	}
+}
+
+// block returns the first reflector of block b, and the block.
+func (q *QR[T]) block(b int) (s int, h blockReflector[T]) {
 	s = b * qrBlock
-	width = min(qrBlock, len(q.tau)-s)
-	return s, width, q.v[s*q.m+s:], q.t[b*qrBlock*qrBlock:]
+	w := min(qrBlock, len(q.tau)-s)
+	return s, blockReflector[T]{w: w, n: q.m - s, v: q.v[s*q.m+s:], ldv: q.m, t: q.t[b*qrBlock*qrBlock:], ldt: qrBlock}
 }
 
-// factorBlock finds the reflectors of one block of columns, which it transposes so that they are contiguous, and applies them
-// to the columns on its right.
-func (q *QR[T]) factorBlock(b int) {
-	s, width, v, t := q.block(b)
-	m, n := q.m, q.n
-	rows := m - s
-	for j := range width {
-		row := q.v[(s+j)*m : (s+j+1)*m]
-		clear(row[:s])
-		for i := s; i < m; i++ {
-			row[i] = q.r[i*n+s+j]
-		}
-	}
-	for j := range width {
-		row := v[j*m+j : j*m+rows]
-		beta, tau := reflect(row)
-		q.tau[s+j] = tau
-		for p := j + 1; p < width; p++ {
-			other := v[p*m+j : p*m+rows]
-			axpy(-tau*dot(row, other), row, other)
-		}
-		for p := range width { // column s+j of R within the block
-			if p < j {
-				q.r[(s+p)*n+s+j] = v[j*m+p]
-				v[j*m+p] = 0
-			}
-		}
-		q.r[(s+j)*n+s+j] = beta
-	}
-	gram, work := cut(q.work, qrBlock*qrBlock)
-	triangularFactor(width, rows, v, m, q.tau[s:], t, qrBlock, gram)
-	if rest := n - s - width; rest > 0 {
-		q.applyBlock(b, blas.Trans, rest, q.r[s*n+s+width:], n, work)
-	}
-}
-
-// applyBlock overwrites c, the rows from the block's first on, k columns, with (I - Vᵀ op(T) V) C: the block's part of Q for
-// NoTrans, of Qᵀ for Trans. work has room for 2*qrBlock*k.
-func (q *QR[T]) applyBlock(b int, op blas.Transpose, k int, c []T, ldc int, work []T) {
-	s, width, v, t := q.block(b)
-	rows := q.m - s
-	vc, work := cut(work, width*k)
-	tvc, _ := cut(work, width*k)
-	gemm(blas.NoTrans, blas.NoTrans, width, k, rows, 1, v, q.m, c, ldc, 0, vc, k)
-	gemm(op, blas.NoTrans, width, k, width, 1, t, qrBlock, vc, k, 0, tvc, k)
-	gemm(blas.Trans, blas.NoTrans, rows, k, width, -1, v, q.m, tvc, k, 1, c, ldc)
+// factorColumns finds the reflectors of the first w columns of c (h.n x cols), which it leaves in h, writes R over these
+// columns, and applies the block to the columns on their right. What is below R is left over. work has room for
+// w*(w+2*cols).
+func (h blockReflector[T]) factorColumns(cols int, c []T, ldc int, tau, work []T) {
+	transpose(h.n, h.w, c, ldc, h.v, h.ldv)
+	h.factorPanel(tau, entries[T]{c, ldc, 1}, work)
+	h.applyLeft(blas.Trans, cols-h.w, c[h.w:], ldc, work)
 }
 
 // Apply overwrites c (m x k) with Q C (NoTrans) or Qᵀ C (Trans).
 func (q *QR[T]) Apply(op blas.Transpose, k int, c []T, ldc int) {
 	checkMatrix("the matrix", q.m, k, c, ldc)
-	if k == 0 {
-		return
-	}
-	q.work = grown(q.work, qrBlock*(qrBlock+2*k))
+	q.work = grown(q.work, 2*qrBlock*k)
 	for i := range q.blocks {
 		b := i
 		if op == blas.NoTrans {
 			b = q.blocks - 1 - i
 		}
-		q.applyBlock(b, op, k, c[b*qrBlock*ldc:], ldc, q.work)
+		s, h := q.block(b)
+		h.applyLeft(op, k, c[s*ldc:], ldc, q.work)
 	}
 }
 
@@ -123,12 +88,19 @@ func (q *QR[T]) RTo(dst []T, ldd int) {
 // QTo overwrites dst (m x k, k <= m) with the first k columns of Q.
 func (q *QR[T]) QTo(k int, dst []T, ldd int) {
 	checkMatrix("Q", q.m, k, dst, ldd)
+	q.work = grown(q.work, qrBlock*(qrBlock+2*k))
 	for i := range q.m {
 		row := dst[i*ldd : i*ldd+k]
 		clear(row)
-		if i < k {
+		if i >= len(q.tau) && i < k {
 			row[i] = 1
 		}
 	}
-	q.Apply(blas.NoTrans, k, dst, ldd)
+	for b := q.blocks - 1; b >= 0; b-- {
+		s, h := q.block(b)
+		if s < k {
+			h.w = min(h.w, k-s) // the first reflectors of a block have the leading part of T
+			h.generateColumns(k-s, dst[s*ldd+s:], ldd, q.work)
+		}
+	}
 }

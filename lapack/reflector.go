@@ -2,8 +2,6 @@ package lapack
 
 import (
 	"math"
-
-	"gonum.org/v1/gonum/blas"
 )
 
 // Sums of squares between these bounds have neither overflowed nor lost digits to underflow.
@@ -71,23 +69,4 @@ func powerOfTwo(x float64) float64 {
 	}
 	_, exp := math.Frexp(x)
 	return math.Ldexp(1, min(max(exp, -1000), 1000))
-}
-
-// triangularFactor overwrites t (k x k, stride ldt) with the upper triangular T of H_0 H_1 ... H_k-1 = I - Vᵀ T V (compact
-// WY: Schreiber, Van Loan 1989), for the reflectors in the rows of v (k x n, unit and zeros stored). Below the diagonal t is
-// set to zero. gram has room for k*k.
-func triangularFactor[T Float](k, n int, v []T, ldv int, tau, t []T, ldt int, gram []T) {
-	syrk(blas.Lower, blas.NoTrans, k, n, 1, v, ldv, 0, gram, k)
-	for j := range k {
-		for i := range j {
-			// T[:j, j] = -tau_j T[:j, :j] (V[:j] v_j)
-			var sum T
-			for p := i; p < j; p++ {
-				sum += t[i*ldt+p] * gram[j*k+p]
-			}
-			t[i*ldt+j] = -tau[j] * sum
-			t[j*ldt+i] = 0
-		}
-		t[j*ldt+j] = tau[j]
-	}
 }

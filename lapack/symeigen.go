@@ -6,11 +6,17 @@ import (
 	"slices"
 
 	"gonum.org/v1/gonum/blas"
-	"gonum.org/v1/gonum/blas/blas64"
 	"gonum.org/v1/gonum/mat"
 
 	"github.com/eckart-go/eckart/internal/simd"
 )
+
+// General is a row-major matrix with row stride Stride: blas64.General or blas32.General, to either of which it converts.
+type General[T Float] struct {
+	Rows, Cols int
+	Data       []T
+	Stride     int
+}
 
 // SymEigen is the eigendecomposition A = Vᵀ diag(values) V of a symmetric matrix A (n x n), with the eigenvectors as the rows
 // of V, orthonormal. The zero value is ready; a value that is used again keeps its buffers.
@@ -19,59 +25,66 @@ import (
 // for the first, up to 4/3 n^3 (much less where eigenvalues deflate) for the second, 2 k n^2 for k vectors in the third.
 // The computed decomposition is the exact one of A + E with ||E|| <= c n eps ||A|| for a small c: eigenvalues are accurate
 // to that absolute error, small ones not relative to themselves.
-type SymEigen struct {
-	reduction reduction
-	divide    divide
+type SymEigen[T Float] struct {
+	reduction reduction[T]
+	divide    divide[T]
 	values    []float64
-	vectors   []float64 // k x n, row stride ld
+	rounded   []T // values in the type of the matrix
+	vectors   []T // k x n, row stride ld
 	n, k, ld  int
 }
 
-// Factorize computes all eigenvalues and eigenvectors of a, which is not modified. It fails with ErrNotFinite.
-func (s *SymEigen) Factorize(a blas64.Symmetric) error { return s.factorize(a, a.N) }
+// Factorize computes all eigenvalues and eigenvectors of a (n x n, row stride lda), of which the triangle uplo is read and
+// nothing is modified. It fails with ErrNotFinite.
+func (s *SymEigen[T]) Factorize(uplo blas.Uplo, n int, a []T, lda int) error {
+	return s.factorize(uplo, n, a, lda, n)
+}
 
 // FactorizeTop computes all eigenvalues of a and the eigenvectors of the k largest, for less work than all. It panics unless
 // 0 <= k <= n.
-func (s *SymEigen) FactorizeTop(a blas64.Symmetric, k int) error {
-	if k < 0 || k > a.N {
-		panic(fmt.Sprintf("lapack: %d eigenvectors of a matrix of %d x %d", k, a.N, a.N))
+func (s *SymEigen[T]) FactorizeTop(uplo blas.Uplo, n int, a []T, lda, k int) error {
+	if k < 0 || k > n {
+		panic(fmt.Sprintf("lapack: %d eigenvectors of a matrix of %d x %d", k, n, n))
 	}
-	return s.factorize(a, k)
+	return s.factorize(uplo, n, a, lda, k)
 }
 
 // FactorizeValues computes the eigenvalues of a only.
-func (s *SymEigen) FactorizeValues(a blas64.Symmetric) error { return s.factorize(a, 0) }
+func (s *SymEigen[T]) FactorizeValues(uplo blas.Uplo, n int, a []T, lda int) error {
+	return s.factorize(uplo, n, a, lda, 0)
+}
 
 // Values returns the eigenvalues, ascending. The slice is the receiver's and valid until the next factorisation.
-func (s *SymEigen) Values() []float64 { return s.values[:s.n] }
+func (s *SymEigen[T]) Values() []T { return s.rounded[:s.n] }
 
 // Vectors returns the computed eigenvectors as the rows of a k x n matrix, in the order of the last k Values. The data is the
 // receiver's and valid until the next factorisation. Signs are those the algorithm left.
-func (s *SymEigen) Vectors() blas64.General {
-	return blas64.General{Rows: s.k, Cols: s.n, Stride: s.ld, Data: s.vectors[:s.k*s.ld]}
+func (s *SymEigen[T]) Vectors() General[T] {
+	return General[T]{Rows: s.k, Cols: s.n, Stride: s.ld, Data: s.vectors[:s.k*s.ld]}
 }
 
 // VectorsTo sets dst, which must be empty or n x k, to the eigenvectors as columns, gonum's convention.
-func (s *SymEigen) VectorsTo(dst *mat.Dense) {
+func (s *SymEigen[T]) VectorsTo(dst *mat.Dense) {
 	if dst.IsEmpty() {
 		dst.ReuseAs(s.n, s.k)
 	}
 	for i := range s.k {
-		dst.SetCol(i, s.vectors[i*s.ld:i*s.ld+s.n])
+		for j, v := range s.vectors[i*s.ld : i*s.ld+s.n] {
+			dst.Set(j, i, float64(v))
+		}
 	}
 }
 
-func (s *SymEigen) factorize(a blas64.Symmetric, k int) error {
-	n := a.N
-	checkMatrix("the symmetric matrix", n, n, a.Data, a.Stride)
+func (s *SymEigen[T]) factorize(uplo blas.Uplo, n int, a []T, lda, k int) error {
+	checkMatrix("the symmetric matrix", n, n, a, lda)
 	s.n, s.k, s.ld = n, k, stride(max(1, n))
-	s.values = grown(s.values, n)
+	s.values, s.rounded = grown(s.values, n), grown(s.rounded, n)
 	if n == 0 {
 		return nil
 	}
 	r := &s.reduction
 	r.resize(n)
-	scale, err := copyScaled(r.a, r.ld, a)
+	scale, err := copyScaled(r.a, r.ld, uplo, n, a, lda)
 	if err != nil {
 		s.n, s.k = 0, 0
 		return err
@@ -87,11 +100,14 @@ func (s *SymEigen) factorize(a blas64.Symmetric, k int) error {
 		return err
 	}
 	simd.Dscal(scale, s.values)
+	for i, v := range s.values {
+		s.rounded[i] = T(v)
+	}
 	return nil
 }
 
 // solve runs divide and conquer on the reduced matrix and transforms the vectors of the k largest values back.
-func (s *SymEigen) solve(k int) error {
+func (s *SymEigen[T]) solve(k int) error {
 	n, ld, c := s.n, s.ld, &s.divide
 	c.resize(n)
 	if !c.solve(s.values, s.reduction.e, k) {
@@ -106,44 +122,46 @@ func (s *SymEigen) solve(k int) error {
 		sorted[i] = s.values[row]
 	}
 	copy(s.values, sorted)
-	s.reduction.apply(k, s.vectors, ld, c.pack)
+	s.reduction.apply(k, s.vectors, ld)
 	return nil
 }
 
-func (s *SymEigen) stalled() error {
+func (s *SymEigen[T]) stalled() error {
 	n := s.n
 	s.n, s.k = 0, 0
 	return fmt.Errorf("lapack: symmetric eigenproblem of %d x %d: the QL iteration did not converge", n, n)
 }
 
-// copyScaled copies the stored triangle of a to the upper triangle of dst (n x n, row stride ldd), divided by a power of two near its largest
-// element, so that squares are safe; it returns that power.
-func copyScaled(dst []float64, ldd int, a blas64.Symmetric) (scale float64, err error) {
-	n := a.N
-	var largest float64
+// copyScaled copies the triangle uplo of a to the upper triangle of dst (n x n, row stride ldd), divided by a power of two near
+// its largest element, so that squares are safe; it returns that power.
+func copyScaled[T Float](dst []T, ldd int, uplo blas.Uplo, n int, a []T, lda int) (scale float64, err error) {
+	var largest T
 	for i := range n {
-		row := a.Data[i*a.Stride+i : i*a.Stride+n]
-		if a.Uplo == blas.Lower {
-			row = a.Data[i*a.Stride : i*a.Stride+i+1]
+		row := a[i*lda+i : i*lda+n]
+		if uplo == blas.Lower {
+			row = a[i*lda : i*lda+i+1]
 		}
 		m := maxAbs(row)
-		if math.IsNaN(m) || math.IsInf(m, 0) {
+		if !isFinite(m) {
 			return 0, ErrNotFinite
 		}
 		largest = max(largest, m)
 	}
-	scale = powerOfTwo(largest)
+	scale = powerOfTwo(float64(largest))
 	inverse := 1 / scale
 	for i := range n {
-		if a.Uplo == blas.Lower {
-			for j, v := range a.Data[i*a.Stride : i*a.Stride+i+1] {
-				dst[j*ldd+i] = v * inverse
+		if uplo == blas.Lower {
+			for j, v := range a[i*lda : i*lda+i+1] {
+				dst[j*ldd+i] = T(float64(v) * inverse)
 			}
 			continue
 		}
-		for j, v := range a.Data[i*a.Stride+i : i*a.Stride+n] {
-			dst[i*ldd+i+j] = v * inverse
+		for j, v := range a[i*lda+i : i*lda+n] {
+			dst[i*ldd+i+j] = T(float64(v) * inverse)
 		}
 	}
 	return scale, nil
 }
+
+// isFinite reports whether x is neither NaN nor infinite.
+func isFinite[T Float](x T) bool { return !math.IsNaN(float64(x)) && !math.IsInf(float64(x), 0) }

@@ -4,18 +4,17 @@ import (
 	"math"
 
 	"github.com/eckart-go/eckart/internal/pool"
-	"github.com/eckart-go/eckart/internal/simd"
 )
 
 const (
-	symvRows   = 4         // rows that simd.DgemvBoth likes to take together
+	symvRows   = 4         // rows that gemvBoth likes to take together
 	symvGroups = 8         // most parallel groups of rows, each with its own sum
 	symvGrain  = 16 * 1024 // elements of the triangle that are worth a group
 )
 
 // symv computes y = A x for a symmetric A (n x n) of which the upper triangle is stored: each element is read once. sums has
 // room for symvGroups*n.
-func symv(n int, a []float64, lda int, x, y, sums []float64) {
+func symv[T Float](n int, a []T, lda int, x, y, sums []T) {
 	clear(y[:n])
 	groups := min(symvGroups, max(1, n*n/2/symvGrain))
 	if groups == 1 {
@@ -30,7 +29,7 @@ func symv(n int, a []float64, lda int, x, y, sums []float64) {
 	})
 	for g := range groups {
 		lo := symvBound(n, g, groups)
-		simd.Daxpy(1, sums[g*n+lo:(g+1)*n], y[lo:n])
+		axpy(1, sums[g*n+lo:(g+1)*n], y[lo:n])
 	}
 }
 
@@ -45,7 +44,7 @@ func symvBound(n, g, groups int) int {
 }
 
 // symvRange adds to y the contribution of rows lo to hi of the stored triangle, mirrored elements included.
-func symvRange(n, lo, hi int, a []float64, lda int, x, y []float64) {
+func symvRange[T Float](n, lo, hi int, a []T, lda int, x, y []T) {
 	for i0 := lo; i0 < hi; i0 += symvRows {
 		i1 := min(i0+symvRows, hi)
 		for i := i0; i < i1; i++ { // the triangle on the diagonal
@@ -58,7 +57,7 @@ func symvRange(n, lo, hi int, a []float64, lda int, x, y []float64) {
 			y[i] += sum
 		}
 		if i1 < n {
-			simd.DgemvBoth(i1-i0, n-i1, a[i0*lda+i1:], lda, x[i1:], x[i0:i1], y[i1:], y[i0:i1])
+			gemvBoth(i1-i0, n-i1, a[i0*lda+i1:], lda, x[i1:], x[i0:i1], y[i1:], y[i0:i1])
 		}
 	}
 }

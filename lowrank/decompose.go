@@ -7,7 +7,6 @@ import (
 	"sync"
 
 	"gonum.org/v1/gonum/blas"
-	"gonum.org/v1/gonum/blas/blas64"
 	"gonum.org/v1/gonum/mat"
 
 	"github.com/eckart-go/eckart/internal/simd"
@@ -156,10 +155,10 @@ func borrow(n int) *[]float64 {
 // squares decomposes the Gram matrix c (upper triangle, order x order) of scaled rows: it sets the values to the square roots
 // of its eigenvalues times scale, and returns the leading vectors as rows, descending.
 func (s *Spectrum) squares(order int, c []float64, scale float64) []float64 {
-	e := eigenPool.Get().(*lapack.SymEigen)
+	e := eigenPool.Get().(*lapack.SymEigen[float64])
 	defer eigenPool.Put(e)
 	known := min(s.known, order)
-	if err := e.FactorizeTop(blas64.Symmetric{N: order, Stride: order, Uplo: blas.Upper, Data: c}, known); err != nil {
+	if err := e.FactorizeTop(blas.Upper, order, c, order, known); err != nil {
 		panic(err) // the elements are finite: scaled before squaring
 	}
 	m, n := s.w.Dims()

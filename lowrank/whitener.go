@@ -192,9 +192,9 @@ func (h *Whitener) second() []float64 {
 func (h *Whitener) eigen() error {
 	h.once.Do(func() {
 		n := h.n
-		s := eigenPool.Get().(*lapack.SymEigen)
+		s := eigenPool.Get().(*lapack.SymEigen[float64])
 		defer eigenPool.Put(s)
-		if err := s.Factorize(blas64.Symmetric{N: n, Stride: n, Uplo: blas.Upper, Data: h.second()}); err != nil {
+		if err := s.Factorize(blas.Upper, n, h.second(), n); err != nil {
 			h.failed = fmt.Errorf("lowrank: the Gram matrix: %w", err)
 			return
 		}
@@ -223,7 +223,7 @@ func (h *Whitener) eigen() error {
 	return h.failed
 }
 
-var eigenPool = sync.Pool{New: func() any { return new(lapack.SymEigen) }}
+var eigenPool = sync.Pool{New: func() any { return new(lapack.SymEigen[float64]) }}
 
 // form decides how factors of an m x n matrix are computed.
 func (h *Whitener) form(m int, f Form) (Form, error) {
