@@ -7,7 +7,6 @@ import (
 	"slices"
 	"sync"
 
-	"gonum.org/v1/gonum/blas/blas32"
 	"gonum.org/v1/gonum/mat"
 
 	"github.com/eckart-go/eckart/compress/calib"
@@ -28,7 +27,7 @@ type block struct {
 
 // layerInput is what layers with the same input share.
 type layerInput struct {
-	moments  *calib.Moments
+	moments  *calib.Moments // without their Gram matrix once there is a whitener
 	once     sync.Once
 	whitener *lowrank.Whitener // made when first asked for
 	err      error
@@ -76,9 +75,9 @@ func (b *block) whitener(l linear) (*lowrank.Whitener, error) {
 	in := b.inputs[model.CaptureOf(l.name)]
 	in.once.Do(func() {
 		if b.run.opts.Method.Objective == Affine {
-			in.whitener, in.err = lowrank.NewCentredWhitener(m.Moment(), m.Mean())
+			in.whitener, in.err = lowrank.NewCentredWhitener(m.TakeMoment(), m.Mean())
 		} else {
-			in.whitener, in.err = lowrank.NewWhitener(m.Moment())
+			in.whitener, in.err = lowrank.NewWhitener(m.TakeMoment())
 		}
 	})
 	if in.err != nil {
@@ -87,14 +86,30 @@ func (b *block) whitener(l linear) (*lowrank.Whitener, error) {
 	return in.whitener, nil
 }
 
-// weight returns the dense matrix of a layer in float64.
-func (b *block) weight(l linear) (*mat.Dense, error) {
-	values, err := b.run.model.Source().Float32(l.module+".weight", nil)
+// weight returns the dense matrix of a layer in float64, in dst if that holds m*n numbers.
+func (b *block) weight(l linear, dst []float64) (*mat.Dense, error) {
+	size := l.m * l.n
+	buffer := narrow.Get(size)
+	defer narrow.Put(buffer)
+	values, err := b.run.model.Source().Float32(l.module+".weight", *buffer)
 	if err != nil {
 		return nil, err
 	}
-	return structure.Widened(blas32.General{Rows: l.m, Cols: l.n, Stride: l.n, Data: values}), nil
+	if cap(dst) < size {
+		dst = make([]float64, size)
+	}
+	dst = dst[:size]
+	for i, v := range values {
+		dst[i] = float64(v)
+	}
+	return mat.NewDense(l.m, l.n, dst), nil
 }
+
+// narrow and wide recycle weights as they are read and as they are worked on.
+var (
+	narrow pool.Buffers[float32]
+	wide   pool.Buffers[float64]
+)
 
 // asvdExponent and asvdFloor are ASVD's scale: (mean |x|)^0.5 + 1e-6.
 const (
@@ -128,7 +143,9 @@ func (b *block) spectrum(l linear, w *mat.Dense, maxRank int) (*lowrank.Spectrum
 
 // energy returns the squares of the singular values of a layer's weight in the method's norm.
 func (b *block) energy(l linear) ([]float64, error) {
-	w, err := b.weight(l)
+	buffer := wide.Get(l.m * l.n)
+	defer wide.Put(buffer)
+	w, err := b.weight(l, *buffer)
 	if err != nil {
 		return nil, err
 	}
@@ -192,7 +209,9 @@ func (b *block) each(at []int, f func(j int, l linear)) {
 // fit returns the factors of one layer as they will be stored, and what is known about them.
 func (b *block) fit(l linear, rank int, path *compressedPath) (structure.Layer, Layer, error) {
 	report := Layer{Name: l.module, M: l.m, N: l.n}
-	w, err := b.weight(l)
+	buffer := wide.Get(l.m * l.n)
+	defer wide.Put(buffer)
+	w, err := b.weight(l, *buffer)
 	if err != nil {
 		return nil, report, err
 	}
@@ -235,11 +254,11 @@ func (b *block) bias(l linear) ([]float64, error) {
 	if err != nil {
 		return nil, err
 	}
-	wide := make([]float64, len(values))
+	bias := make([]float64, len(values))
 	for i, v := range values {
-		wide[i] = float64(v)
+		bias[i] = float64(v)
 	}
-	return wide, nil
+	return bias, nil
 }
 
 // stored returns the layer with its factors rounded to the type in which they are written.

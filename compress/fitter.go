@@ -32,7 +32,7 @@ func (f *Fitter) Spectrum(index int, name string, maxRank int) (*lowrank.Spectru
 			return nil, err
 		}
 	}
-	w, err := f.held.weight(l)
+	w, err := f.held.weight(l, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/eckart-go/eckart/compress/budget"
 	"github.com/eckart-go/eckart/compress/calib"
 	"github.com/eckart-go/eckart/corpus"
+	"github.com/eckart-go/eckart/internal/pool"
 	"github.com/eckart-go/eckart/internal/resident"
 	"github.com/eckart-go/eckart/model"
 	"github.com/eckart-go/eckart/tokenizer"
@@ -218,9 +219,9 @@ func (r *run) fit(ctx context.Context) error {
 	defer path.release()
 	progress := r.opts.Progress("fit", "blocks")
 	blocks := r.model.Config().Layers
-	saved := started(func() (struct{}, error) { return struct{}{}, nil })
-	defer func() { saved() }()
-	ahead := started(func() (start, error) { return r.start(0) })
+	saved := func() (struct{}, error) { return struct{}{}, nil }
+	defer func() { saved() }() // whichever that is then
+	ahead := pool.Beside(func() (start, error) { return r.start(0) })
 	defer func() { ahead() }()
 	for i := range blocks {
 		if err := ctx.Err(); err != nil {
@@ -231,7 +232,7 @@ func (r *run) fit(ctx context.Context) error {
 			return err
 		}
 		if i+1 < blocks {
-			ahead = started(func() (start, error) { return r.start(i + 1) })
+			ahead = pool.Beside(func() (start, error) { return r.start(i + 1) })
 		}
 		f := s.finished
 		if f != nil {
@@ -243,7 +244,7 @@ func (r *run) fit(ctx context.Context) error {
 			if _, err := saved(); err != nil {
 				return err
 			}
-			saved = started(func() (struct{}, error) { return struct{}{}, r.work.saveBlock(i, f) })
+			saved = pool.Beside(func() (struct{}, error) { return struct{}{}, r.work.saveBlock(i, f) })
 		}
 		if err := path.advance(ctx, i, f); err != nil {
 			return err
@@ -269,21 +270,6 @@ func (r *run) start(i int) (s start, err error) {
 		s.block, err = r.openBlock(i)
 	}
 	return s, err
-}
-
-// started runs f, which reads or writes files, on a goroutine of its own. What it returns waits for f's results.
-func started[T any](f func() (T, error)) func() (T, error) {
-	var v T
-	var err error
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		v, err = f()
-	}()
-	return func() (T, error) {
-		<-done
-		return v, err
-	}
 }
 
 // measureSizes fills in bytes on disk, multiply-adds and memory.

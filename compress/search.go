@@ -164,7 +164,7 @@ func (s *search) cuts(i int, at []int) ([]trial, error) {
 // cuts returns one matrix cut to each of ranks, which ascend, as it would be stored.
 func (b *block) cuts(at int, ranks []int) ([]trial, error) {
 	l := b.run.plan.linears[at]
-	w, err := b.weight(l)
+	w, err := b.weight(l, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -3,12 +3,12 @@ package lowrank
 import (
 	"fmt"
 	"math"
-	"sync"
 
 	"gonum.org/v1/gonum/blas"
 	"gonum.org/v1/gonum/blas/blas32"
 	"gonum.org/v1/gonum/mat"
 
+	"github.com/eckart-go/eckart/internal/pool"
 	"github.com/eckart-go/eckart/internal/simd"
 )
 
@@ -63,12 +63,9 @@ func (s *Spectrum) CertifyFloat32(b, a blas32.General) (Certificate, error) {
 		return Certificate{}, fmt.Errorf("lowrank: factors of %d x %d and %d x %d for a matrix of %d x %d", b.Rows, b.Cols, a.Rows, a.Cols, m, n)
 	}
 	c := s.measured(b.Cols)
-	buffer := scratch32.Get().(*[]float32)
+	buffer := scratch32.Get(2 * m * n)
 	defer scratch32.Put(buffer)
-	if cap(*buffer) < 2*m*n {
-		*buffer = make([]float32, 2*m*n)
-	}
-	e, et := (*buffer)[:m*n], (*buffer)[m*n:2*m*n]
+	e, et := (*buffer)[:m*n], (*buffer)[m*n:]
 	narrow(e, s.w.RawMatrix().Data)
 	simd.Sgemm(blas.NoTrans, blas.NoTrans, m, n, b.Cols, -1, b.Data, b.Stride, a.Data, a.Stride, 1, e, n)
 	timesUpper(simd.Sgemm, m, n, e, n, u, et)
@@ -79,7 +76,8 @@ func (s *Spectrum) CertifyFloat32(b, a blas32.General) (Certificate, error) {
 	return c, nil
 }
 
-var scratch32 = sync.Pool{New: func() any { return new([]float32) }}
+// scratch32 is scratch in float32.
+var scratch32 pool.Buffers[float32]
 
 // triangle32 returns T's Cholesky factor in float32, if products with it and with W are safe there.
 func (s *Spectrum) triangle32() (u []float32, safe bool) {

@@ -4,11 +4,11 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"sync"
 
 	"gonum.org/v1/gonum/blas"
 	"gonum.org/v1/gonum/mat"
 
+	"github.com/eckart-go/eckart/internal/pool"
 	"github.com/eckart-go/eckart/internal/simd"
 	"github.com/eckart-go/eckart/lapack"
 )
@@ -124,7 +124,7 @@ func (s *Spectrum) gram(m, p int, x []float64) {
 // ofRows returns the left singular vectors of x (m x p, contiguous), from x xᵀ, and sets the values.
 func (s *Spectrum) ofRows(m, p int, x []float64) []float64 {
 	scale, scaled := safelyScaled(x)
-	c := borrow(m * m)
+	c := scratch.Get(m * m)
 	defer scratch.Put(c)
 	simd.Dsyrk(blas.Upper, blas.NoTrans, m, p, 1, scaled, p, 0, *c, m)
 	return s.squares(m, *c, scale)
@@ -133,30 +133,20 @@ func (s *Spectrum) ofRows(m, p int, x []float64) []float64 {
 // ofColumns returns the right singular vectors of x, from xᵀ x, and sets the values.
 func (s *Spectrum) ofColumns(m, p int, x []float64) []float64 {
 	scale, scaled := safelyScaled(x)
-	c := borrow(p * p)
+	c := scratch.Get(p * p)
 	defer scratch.Put(c)
 	simd.Dsyrk(blas.Upper, blas.Trans, p, m, 1, scaled, p, 0, *c, p)
 	return s.squares(p, *c, scale)
 }
 
 // scratch recycles what only one step of a decomposition needs.
-var scratch = sync.Pool{New: func() any { return new([]float64) }}
-
-// borrow returns n numbers from scratch, whatever they are.
-func borrow(n int) *[]float64 {
-	b := scratch.Get().(*[]float64)
-	if cap(*b) < n {
-		*b = make([]float64, n)
-	}
-	*b = (*b)[:n]
-	return b
-}
+var scratch pool.Buffers[float64]
 
 // squares decomposes the Gram matrix c (upper triangle, order x order) of scaled rows: it sets the values to the square roots
 // of its eigenvalues times scale, and returns the leading vectors as rows, descending.
 func (s *Spectrum) squares(order int, c []float64, scale float64) []float64 {
-	e := eigenPool.Get().(*lapack.SymEigen[float64])
-	defer eigenPool.Put(e)
+	e := eigens.Get()
+	defer eigens.Put(e)
 	known := min(s.known, order)
 	if err := e.FactorizeTop(blas.Upper, order, c, order, known); err != nil {
 		panic(err) // the elements are finite: scaled before squaring
@@ -294,7 +284,7 @@ var formNames = map[Form]string{InverseFree: "inverse-free", Cholesky: "cholesky
 func (h *Whitener) inverseFree(s *Spectrum) {
 	m, n := s.w.Dims()
 	if h.u != nil {
-		x := borrow(m * n)
+		x := scratch.Get(m * n)
 		defer scratch.Put(x)
 		timesUpper(simd.Dgemm, m, n, s.w.RawMatrix().Data, n, h.u, *x)
 		s.template.WeightedNorm = frobenius(mat.NewDense(m, n, *x))
@@ -302,7 +292,7 @@ func (h *Whitener) inverseFree(s *Spectrum) {
 		return
 	}
 	scale, scaled := safelyScaled(s.w.RawMatrix().Data)
-	wg, c := borrow(m*n), borrow(m*m)
+	wg, c := scratch.Get(m*n), scratch.Get(m*m)
 	defer scratch.Put(wg)
 	defer scratch.Put(c)
 	simd.Dgemm(blas.NoTrans, blas.NoTrans, m, n, n, 1, scaled, n, h.g, n, 0, *wg, n)

@@ -11,6 +11,7 @@ import (
 	"gonum.org/v1/gonum/mat"
 
 	eblas "github.com/eckart-go/eckart/blas"
+	"github.com/eckart-go/eckart/internal/pool"
 	"github.com/eckart-go/eckart/internal/simd"
 	"github.com/eckart-go/eckart/lapack"
 )
@@ -192,8 +193,8 @@ func (h *Whitener) second() []float64 {
 func (h *Whitener) eigen() error {
 	h.once.Do(func() {
 		n := h.n
-		s := eigenPool.Get().(*lapack.SymEigen[float64])
-		defer eigenPool.Put(s)
+		s := eigens.Get()
+		defer eigens.Put(s)
 		if err := s.Factorize(blas.Upper, n, h.second(), n); err != nil {
 			h.failed = fmt.Errorf("lowrank: the Gram matrix: %w", err)
 			return
@@ -223,7 +224,8 @@ func (h *Whitener) eigen() error {
 	return h.failed
 }
 
-var eigenPool = sync.Pool{New: func() any { return new(lapack.SymEigen[float64]) }}
+// eigens recycles eigensolvers with their buffers.
+var eigens pool.Shelf[lapack.SymEigen[float64]]
 
 // form decides how factors of an m x n matrix are computed.
 func (h *Whitener) form(m int, f Form) (Form, error) {
@@ -289,7 +291,7 @@ func (h *Whitener) unwhiten(f Form, k int, v []float64, ldv int) *mat.Dense {
 func (h *Whitener) norm(e *mat.Dense) float64 {
 	m, n := e.Dims()
 	r := e.RawMatrix()
-	b := borrow(m * n)
+	b := scratch.Get(m * n)
 	defer scratch.Put(b)
 	if h.u != nil {
 		timesUpper(simd.Dgemm, m, n, r.Data, r.Stride, h.u, *b)

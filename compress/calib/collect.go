@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 
 	"github.com/eckart-go/eckart/checkpoint"
+	"github.com/eckart-go/eckart/internal/pool"
 	"github.com/eckart-go/eckart/model"
 )
 
@@ -123,28 +124,33 @@ func (s *Statistics) run(ctx context.Context, m *model.Llama, sequences [][]int,
 	}
 	defer release()
 	perBlock := int64(hidden.Tokens())
+	// One block's moments are written while the next one's are collected.
+	collectors := [2]*Collector{NewCollector(len(sequences[0]), opts.SkipFirst), NewCollector(len(sequences[0]), opts.SkipFirst)}
+	saved := func() (struct{}, error) { return struct{}{}, nil }
+	defer func() { saved() }() // whichever that is then
 	for i := range s.blocks {
 		if s.have(i) && i+1 == s.blocks {
 			break
 		}
-		collect := NewCollector(len(sequences[0]), opts.SkipFirst)
+		collect := collectors[i%2]
+		collect.reset()
 		if opts.Progress != nil {
 			collect.progress = func(tokens int64) { opts.Progress(int64(i)*perBlock+tokens, int64(s.blocks)*perBlock) }
 		}
-		if s.have(i) {
-			collect.idle = true
-		}
+		collect.idle = s.have(i)
 		if err := m.RunBlock(ctx, i, hidden, collect.Capture); err != nil {
 			return err
 		}
-		if s.have(i) {
+		if collect.idle {
 			continue
 		}
-		if err := s.save(i, collect.Moments); err != nil {
+		if _, err := saved(); err != nil {
 			return err
 		}
+		saved = pool.Beside(func() (struct{}, error) { return struct{}{}, s.save(i, collect.Moments) })
 	}
-	return nil
+	_, err = saved()
+	return err
 }
 
 // Collector gathers moments from the captures of one block.
@@ -164,6 +170,17 @@ func NewCollector(length int, skipFirst bool) *Collector {
 		c.skip = length
 	}
 	return c
+}
+
+// reset empties the moments, which keep their memory.
+func (c *Collector) reset() {
+	c.tokens = 0
+	for _, m := range c.Moments {
+		m.Tokens = 0
+		clear(m.Gram.RawSymmetric().Data)
+		clear(m.Sum)
+		clear(m.Abs)
+	}
 }
 
 // Capture adds inputs to the moments of a capture point; it is what model.RunBlock calls, with one or more whole sequences.

@@ -7,7 +7,6 @@ import (
 	"math"
 
 	"gonum.org/v1/gonum/blas"
-	"gonum.org/v1/gonum/blas/blas64"
 	"gonum.org/v1/gonum/mat"
 
 	"github.com/eckart-go/eckart/internal/pool"
@@ -70,15 +69,26 @@ func (m *Moments) addColumns(x []float32, tokens, lo, hi int) {
 
 // Moment returns the n x n second moment E[x xᵀ], the Gram matrix divided by N.
 func (m *Moments) Moment() *mat.SymDense {
-	n, inv := m.Width(), 1/float64(m.Tokens)
-	moment := mat.NewSymDense(n, nil)
+	moment := mat.NewSymDense(m.Width(), nil)
 	moment.CopySym(m.Gram)
-	raw := moment.RawSymmetric()
-	for i := range n {
-		row := raw.Data[i*raw.Stride+i : i*raw.Stride+n]
-		blas64.Scal(inv, blas64.Vector{N: len(row), Data: row, Inc: 1})
-	}
+	m.normalise(moment)
 	return moment
+}
+
+// TakeMoment is Moment without a copy: it gives the Gram matrix away, so that its memory can be freed. Gram is nil then.
+func (m *Moments) TakeMoment() *mat.SymDense {
+	moment := m.Gram
+	m.Gram = nil
+	m.normalise(moment)
+	return moment
+}
+
+// normalise divides gram by N.
+func (m *Moments) normalise(gram *mat.SymDense) {
+	raw, inv := gram.RawSymmetric(), 1/float64(m.Tokens)
+	for i := range raw.N {
+		simd.Dscal(inv, raw.Data[i*raw.Stride+i:i*raw.Stride+raw.N])
+	}
 }
 
 // Mean returns the mean of x.

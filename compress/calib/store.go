@@ -47,9 +47,9 @@ func (s *Statistics) save(i int, moments map[string]*Moments) error {
 		m := moments[name]
 		for _, part := range []struct {
 			suffix string
-			values []float64
-		}{{".gram", packed(m.Gram)}, {".sum", m.Sum}, {".abs", m.Abs}} {
-			if err := w.Write(name+part.suffix, littleEndian(part.values)); err != nil {
+			data   []byte
+		}{{".gram", packed(m.Gram)}, {".sum", littleEndian(m.Sum)}, {".abs", littleEndian(m.Abs)}} {
+			if err := w.Write(name+part.suffix, part.data); err != nil {
 				w.Abort()
 				return err
 			}
@@ -78,11 +78,9 @@ func (s *Statistics) Block(i int) (map[string]*Moments, error) {
 		}
 		m := &Moments{Tokens: tokens}
 		n := info.Shape[0]
-		gram, err := floats(c, name+".gram", n*(n+1)/2)
-		if err != nil {
+		if m.Gram, err = unpacked(c, name+".gram", n); err != nil {
 			return nil, err
 		}
-		m.Gram = unpacked(gram, n)
 		if m.Sum, err = floats(c, name+".sum", n); err != nil {
 			return nil, err
 		}
@@ -94,8 +92,8 @@ func (s *Statistics) Block(i int) (map[string]*Moments, error) {
 	return moments, nil
 }
 
-// floats reads a float64 tensor of n values.
-func floats(c *checkpoint.Checkpoint, name string, n int) ([]float64, error) {
+// float64s returns the bytes of a float64 tensor of n values.
+func float64s(c *checkpoint.Checkpoint, name string, n int) ([]byte, error) {
 	raw, err := c.Raw(name)
 	if err != nil {
 		return nil, err
@@ -103,39 +101,64 @@ func floats(c *checkpoint.Checkpoint, name string, n int) ([]float64, error) {
 	if len(raw) != 8*n {
 		return nil, fmt.Errorf("calib: %s: tensor %q has %d bytes, expected %d: remove the file", c.Path(), name, len(raw), 8*n)
 	}
-	values := make([]float64, n)
-	for i := range values {
-		values[i] = math.Float64frombits(binary.LittleEndian.Uint64(raw[8*i:]))
+	return raw, nil
+}
+
+// floats reads a float64 tensor of n values.
+func floats(c *checkpoint.Checkpoint, name string, n int) ([]float64, error) {
+	raw, err := float64s(c, name, n)
+	if err != nil {
+		return nil, err
 	}
+	values := make([]float64, n)
+	decode(values, raw)
 	return values, nil
 }
 
-func littleEndian(values []float64) []byte {
-	raw := make([]byte, 8*len(values))
-	for i, v := range values {
-		binary.LittleEndian.PutUint64(raw[8*i:], math.Float64bits(v))
+// unpacked reads the upper triangle of an n x n matrix, row by row.
+func unpacked(c *checkpoint.Checkpoint, name string, n int) (*mat.SymDense, error) {
+	raw, err := float64s(c, name, n*(n+1)/2)
+	if err != nil {
+		return nil, err
+	}
+	g := mat.NewSymDense(n, nil)
+	sym := g.RawSymmetric()
+	for i := range n {
+		raw = raw[decode(sym.Data[i*sym.Stride+i:i*sym.Stride+n], raw):]
+	}
+	return g, nil
+}
+
+// packed returns the upper triangle of g, row by row, as bytes.
+func packed(g *mat.SymDense) []byte {
+	sym := g.RawSymmetric()
+	raw := make([]byte, 8*sym.N*(sym.N+1)/2)
+	rest := raw
+	for i := range sym.N {
+		rest = rest[encode(rest, sym.Data[i*sym.Stride+i:i*sym.Stride+sym.N]):]
 	}
 	return raw
 }
 
-// packed returns the upper triangle of g, row by row.
-func packed(g *mat.SymDense) []float64 {
-	raw := g.RawSymmetric()
-	values := make([]float64, 0, raw.N*(raw.N+1)/2)
-	for i := range raw.N {
-		values = append(values, raw.Data[i*raw.Stride+i:i*raw.Stride+raw.N]...)
-	}
-	return values
+func littleEndian(values []float64) []byte {
+	raw := make([]byte, 8*len(values))
+	encode(raw, values)
+	return raw
 }
 
-func unpacked(values []float64, n int) *mat.SymDense {
-	g := mat.NewSymDense(n, nil)
-	raw := g.RawSymmetric()
-	for i := range n {
-		copy(raw.Data[i*raw.Stride+i:i*raw.Stride+n], values[:n-i])
-		values = values[n-i:]
+// encode writes values to raw and returns how many bytes they took; decode reads them.
+func encode(raw []byte, values []float64) int {
+	for i, v := range values {
+		binary.LittleEndian.PutUint64(raw[8*i:], math.Float64bits(v))
 	}
-	return g
+	return 8 * len(values)
+}
+
+func decode(values []float64, raw []byte) int {
+	for i := range values {
+		values[i] = math.Float64frombits(binary.LittleEndian.Uint64(raw[8*i:]))
+	}
+	return 8 * len(values)
 }
 
 func sortedNames(moments map[string]*Moments) []string {

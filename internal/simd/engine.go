@@ -3,6 +3,8 @@ package simd
 import (
 	"sync"
 	"unsafe"
+
+	"github.com/eckart-go/eckart/internal/pool"
 )
 
 // engine computes products with one kernel. Its block sizes are those of Goto and van de Geijn (2008) and BLIS (Van Zee and
@@ -11,7 +13,7 @@ type engine[T float] struct {
 	kernel  blasKernel[T]
 	mc, kc  int // a block of A: rows and depth
 	blockB  int // elements of a block of B
-	buffers sync.Pool
+	buffers pool.Buffers[T]
 	gemms   sync.Pool
 	gemvs   sync.Pool
 	batches sync.Pool
@@ -30,18 +32,17 @@ func newEngine[T float](k blasKernel[T], c cacheSizes) *engine[T] {
 	e.kc = min(max(c.l1/2/(k.nr*size)&^7, 64), 512)
 	e.mc = max(c.l2/2/(e.kc*size)/k.mr, 4) * k.mr
 	e.blockB = min(max(c.l3/4, c.l2), 16<<20) / size
-	e.buffers.New = func() any { return new([]T) }
 	e.gemms.New = func() any { return newGemmCall(e) }
 	e.gemvs.New = func() any { return newGemvCall(e) }
 	e.batches.New = func() any { return newBatchCall(e) }
 	return e
 }
 
-// buffer takes n elements from the pool; what they hold is left over. The pointer goes back with buffers.Put.
+// buffer takes n elements; what they hold is left over. The pointer goes back with buffers.Put.
 func (e *engine[T]) buffer(n int) (*[]T, []T) {
-	b := e.buffers.Get().(*[]T)
-	if cap(*b) < n {
-		*b = make([]T, max(n+n/4, 8192)) // large enough to begin on a page
-	}
+	b := e.buffers.Get(max(n, leastBuffer))
 	return b, (*b)[:n]
 }
+
+// leastBuffer is large enough for a buffer to begin on a page.
+const leastBuffer = 8192
