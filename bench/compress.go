@@ -24,8 +24,9 @@ import (
 
 // The suite "compress": a whole checkpoint, SmolLM2 (ECKART_SMOLLM2), compressed to 0.8 of its layers' parameters, beside
 // bench/peers/svdllm_torch.py on the same token ids. Each repetition is a process of its own on either side, in turn, so that peak
-// memory is a process's. The peer's clock starts when its model is loaded and ends with the factors in the model; ours
-// includes opening the file and writing the result.
+// memory is a process's. Each run gives two cases: the whole process, from its start to its end, and the part that is left
+// when the peer's clock runs from the loaded model to the factors in the model; ours then still includes opening the file
+// and writing the result.
 
 const (
 	compressChild  = "compress-child" // the first argument of the process that runs ours
@@ -43,9 +44,10 @@ type compressJob struct {
 	Model, Text, Output, Method string
 }
 
-// compressTime is what either side answers.
+// compressTime is what is known of a run on either side.
 type compressTime struct {
-	Seconds float64
+	Process float64 // seconds from the start of the process to its end
+	Seconds float64 // that it took by its own clock, see above
 	Peak    int64
 	Version string
 }
@@ -94,45 +96,62 @@ func runCompress(ctx context.Context, c config, print printer, stderr io.Writer)
 					return timeTorch(ctx, python, script, modelPath, ids, m.peer, threads, stderr)
 				}
 			}
-			r, err := compareProcesses(min(c.pace.rounds, compressRounds), ours, peer)
+			process, loaded, err := compareProcesses(min(c.pace.rounds, compressRounds), ours, peer)
 			if err != nil {
 				return fmt.Errorf("suite compress: %s, %d threads: %w", name, threads, err)
 			}
-			r.Suite, r.Case, r.Threads, r.work, r.unit = "compress", name, threads, 1, "model"
-			if err := print(r); err != nil {
-				return err
+			process.Case, loaded.Case = name, name+", model loaded"
+			for _, r := range []record{process, loaded} {
+				r.Suite, r.Threads, r.work, r.unit = "compress", threads, 1, "model"
+				if err := print(r); err != nil {
+					return err
+				}
 			}
 		}
 	}
 	return nil
 }
 
-// compareProcesses takes ours and the peer (nil: none) in turn and compares the medians.
-func compareProcesses(rounds int, ours, peer func() (compressTime, error)) (record, error) {
-	var r record
-	var a, b []float64
+// compareProcesses takes ours and the peer (nil: none) in turn and compares the medians: of whole processes, and of their
+// own clocks.
+func compareProcesses(rounds int, ours, peer func() (compressTime, error)) (process, loaded record, err error) {
+	var a, b []compressTime
 	for range rounds {
 		t, err := ours()
 		if err != nil {
-			return r, err
+			return process, loaded, err
 		}
-		a = append(a, t.Seconds)
-		r.OursPeak = max(r.OursPeak, t.Peak)
+		a = append(a, t)
 		if peer == nil {
 			continue
 		}
 		if t, err = peer(); err != nil {
-			return r, err
+			return process, loaded, err
 		}
-		b = append(b, t.Seconds)
-		r.PeerPeak, r.Peer, r.PeerVersion = max(r.PeerPeak, t.Peak), "torch", t.Version
+		b = append(b, t)
 	}
-	r.Ours = median(a)
-	if peer != nil {
-		r.PeerTime = median(b)
-		r.Ratio = r.PeerTime / r.Ours
+	process = compareTimes(a, b, func(t compressTime) float64 { return t.Process })
+	loaded = compareTimes(a, b, func(t compressTime) float64 { return t.Seconds })
+	return process, loaded, nil
+}
+
+// compareTimes makes a record of the medians of one clock; b is empty when no peer ran.
+func compareTimes(a, b []compressTime, clock func(compressTime) float64) record {
+	var r record
+	pick := func(times []compressTime, peak *int64) float64 {
+		var seconds []float64
+		for _, t := range times {
+			seconds = append(seconds, clock(t))
+			*peak = max(*peak, t.Peak)
+		}
+		return median(seconds)
 	}
-	return r, nil
+	r.Ours = pick(a, &r.OursPeak)
+	if len(b) > 0 {
+		r.PeerTime = pick(b, &r.PeerPeak)
+		r.Peer, r.PeerVersion, r.Ratio = "torch", b[0].Version, r.PeerTime/r.Ours
+	}
+	return r
 }
 
 // writeCalibration writes the token ids of the sequences that compress.Run draws from the text.
@@ -172,11 +191,14 @@ func timeOurs(ctx context.Context, job compressJob, threads int, stderr io.Write
 	cmd := exec.CommandContext(ctx, self, compressChild, string(arg))
 	cmd.Env = append(os.Environ(), "GOMAXPROCS="+strconv.Itoa(threads))
 	cmd.Stderr = stderr
+	start := time.Now()
 	out, err := cmd.Output()
 	if err != nil {
 		return t, fmt.Errorf("eckart: %w", err)
 	}
-	return t, json.Unmarshal(out, &t)
+	err = json.Unmarshal(out, &t)
+	t.Process = time.Since(start).Seconds()
+	return t, err
 }
 
 // compressInChild is the child process: it compresses and prints the time. It returns the exit code.
@@ -215,10 +237,12 @@ func timeTorch(ctx context.Context, python, script, modelPath, ids, method strin
 		"--keep", fmt.Sprint(keepShare), "--threads", strconv.Itoa(threads))
 	cmd.Env = peerEnvironment(os.Environ())
 	cmd.Stderr = stderr
+	start := time.Now()
 	out, err := cmd.Output()
 	if err != nil {
 		return compressTime{}, fmt.Errorf("svdllm_torch.py: %w", err)
 	}
+	process := time.Since(start).Seconds()
 	var answer struct {
 		Torch   string             `json:"torch"`
 		Seconds map[string]float64 `json:"seconds"`
@@ -227,5 +251,5 @@ func timeTorch(ctx context.Context, python, script, modelPath, ids, method strin
 	if err := json.Unmarshal(out, &answer); err != nil {
 		return compressTime{}, fmt.Errorf("svdllm_torch.py: answer %.80q: %w", out, err)
 	}
-	return compressTime{Seconds: answer.Seconds["compress"], Peak: answer.Peak, Version: "torch " + answer.Torch}, nil
+	return compressTime{Process: process, Seconds: answer.Seconds["compress"], Peak: answer.Peak, Version: "torch " + answer.Torch}, nil
 }

@@ -14,8 +14,8 @@ import (
 func TestCompareProcesses(t *testing.T) {
 	var order []string
 	times := map[string][]compressTime{
-		"ours": {{1, 100, ""}, {5, 300, ""}, {2, 200, ""}},
-		"peer": {{9, 1000, "torch 2"}, {8, 1200, "torch 2"}, {8, 900, "torch 2"}},
+		"ours": {{2, 1, 100, ""}, {5.5, 5, 300, ""}, {4, 2, 200, ""}},
+		"peer": {{12, 9, 1000, "torch 2"}, {10, 8, 1200, "torch 2"}, {18, 8, 900, "torch 2"}},
 	}
 	next := func(who string) func() (compressTime, error) {
 		return func() (compressTime, error) {
@@ -25,7 +25,7 @@ func TestCompareProcesses(t *testing.T) {
 			return t, nil
 		}
 	}
-	r, err := compareProcesses(3, next("ours"), next("peer"))
+	process, loaded, err := compareProcesses(3, next("ours"), next("peer"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -33,11 +33,15 @@ func TestCompareProcesses(t *testing.T) {
 		t.Errorf("order %v, want %v", order, want)
 	}
 	want := record{Peer: "torch", PeerVersion: "torch 2", Ours: 2, PeerTime: 8, Ratio: 4, OursPeak: 300, PeerPeak: 1200}
-	if r != want {
-		t.Errorf("record %+v, want %+v", r, want)
+	if loaded != want {
+		t.Errorf("record of the loaded model %+v, want %+v", loaded, want)
+	}
+	want.Ours, want.PeerTime, want.Ratio = 4, 12, 3
+	if process != want {
+		t.Errorf("record of the process %+v, want %+v", process, want)
 	}
 	failing := func() (compressTime, error) { return compressTime{}, errors.New("killed") }
-	if _, err := compareProcesses(1, failing, nil); err == nil {
+	if _, _, err := compareProcesses(1, failing, nil); err == nil {
 		t.Error("a failed process was not an error")
 	}
 }

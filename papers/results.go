@@ -49,6 +49,8 @@ type benchLine struct {
 	Ours        float64 `json:"ours_s"`
 	Theirs      float64 `json:"peer_s"`
 	Ratio       float64 `json:"ratio"`
+	OursPeak    int64   `json:"ours_peak_bytes"` // 0 where not measured
+	TheirPeak   int64   `json:"peer_peak_bytes"`
 }
 
 // WriteResults writes a page in Markdown with everything in a folder of results.
@@ -248,14 +250,30 @@ func (p *page) agreement(a agreement) {
 func (p *page) suite(lines []benchLine) {
 	p.printf("\n## Benchmark: %s\n\n`go run ./bench --suite %s --json`\n", lines[0].Suite, lines[0].Suite)
 	var rows [][]string
+	header := []string{"case", "threads", "ours", "peer's", "peer", "ratio"}
+	peaks := slices.ContainsFunc(lines, func(l benchLine) bool { return l.OursPeak > 0 })
+	if peaks {
+		header = append(header, "our peak memory", "peer's")
+	}
 	for _, l := range lines {
 		theirs, ratio := "", ""
 		if l.Theirs > 0 {
 			theirs, ratio = seconds(l.Theirs), fmt.Sprintf("%.2f", l.Ratio)
 		}
 		rows = append(rows, []string{l.Case, fmt.Sprint(l.Threads), seconds(l.Ours), theirs, strings.TrimSpace(l.Peer + " " + l.PeerVersion), ratio})
+		if peaks {
+			last := len(rows) - 1
+			rows[last] = append(rows[last], megabytes(l.OursPeak), megabytes(l.TheirPeak))
+		}
 	}
-	p.table([]string{"case", "threads", "ours", "peer's", "peer", "ratio"}, rows)
+	p.table(header, rows)
+}
+
+func megabytes(bytes int64) string {
+	if bytes == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%d MB", bytes>>20)
 }
 
 // seconds writes a time with three digits and a fitting unit.
