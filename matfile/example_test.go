@@ -25,7 +25,7 @@ func Example() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Printf("%d entries\n%v\n", len(m.Entries), mat.Formatted(d))
+	fmt.Printf("%d entries\n%v\n", m.CSR.NNZ(), mat.Formatted(d))
 	// Output:
 	// 3 entries
 	// ⎡ 4   0   0⎤

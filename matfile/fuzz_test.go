@@ -43,9 +43,9 @@ func fuzz(f *testing.F, pattern string) {
 		if m.Rows < 1 || m.Cols < 1 || !m.Sparse() && len(m.Elements) != m.Rows*m.Cols {
 			t.Fatalf("%d x %d with %d elements", m.Rows, m.Cols, len(m.Elements))
 		}
-		for _, e := range m.Entries {
-			if e.Row < 0 || e.Row >= m.Rows || e.Col < 0 || e.Col >= m.Cols {
-				t.Fatalf("entry %v of a %d x %d matrix", e, m.Rows, m.Cols)
+		if m.Sparse() {
+			if r, c := m.CSR.Dims(); r != m.Rows || c != m.Cols {
+				t.Fatalf("a sparse matrix of %d x %d, announced as %d x %d", r, c, m.Rows, m.Cols)
 			}
 		}
 		d, err := m.Dense()

@@ -1,6 +1,10 @@
-// Package matfile reads matrices from the files that numeric programs exchange: NumPy's .npy and .npz (SciPy's sparse
-// matrices among them), MatrixMarket, and text with separators. The format is found by content, gzip included, so a stream
-// works as well as a file. It writes .npy and .npz.
+// Package matfile reads matrices from the files that numeric programs exchange: NumPy's .npy and .npz (SciPy's sparse matrices
+// among them), MatrixMarket, text with separators, LIBSVM's text and Parquet. The format is found by content, gzip included, so
+// a stream works as well as a file. It writes .npy and .npz, sparse matrices too.
+//
+// Read brings a whole matrix into memory, as elements or as a sparse.CSR: what is stored as entries is never made dense unless
+// Dense is called. Open leaves an .npy file, or an array in an .npz file that is not compressed, on disk and delivers its rows
+// a block at a time (linop.Rows), for matrices larger than memory.
 //
 // No input can make it panic or allocate more than a small multiple of its size: shapes are checked against the data that is
 // there before anything is allocated, and what a compressed file expands to is bounded by Options.Limit. Errors name the file,
@@ -17,6 +21,9 @@ import (
 	"slices"
 
 	"gonum.org/v1/gonum/mat"
+
+	"github.com/eckart-go/eckart/linop"
+	"github.com/eckart-go/eckart/sparse"
 )
 
 // DefaultLimit is the Limit of Options that name none.
@@ -37,23 +44,20 @@ func (o Options) limit() int64 {
 	return o.Limit
 }
 
-// Matrix is a matrix as it was stored: all elements in row order, or a list of those that are not zero.
+// Matrix is a matrix as it was stored: all elements in row order, or those that are not zero.
 type Matrix struct {
-	Format     string // "npy", "npz", "mtx" or "text"
+	Format     string // "npy", "npz", "mtx", "text", "libsvm" or "parquet"
 	Rows, Cols int
-	Elements   []float64 // rows*cols of a dense matrix; nil for a sparse one
-	Entries    []Entry   // of a sparse matrix, in file order. Entries at the same place are to be added
+	Elements   []float64            // rows*cols of a dense matrix; nil for a sparse one
+	CSR        *sparse.CSR[float64] // a sparse matrix; nil for a dense one
+	Names      []string             // of the columns, if the file has them: a header, Parquet's columns
+	Omitted    []string             // Parquet's columns that are not numbers
+	Labels     []float64            // of LIBSVM's rows
 	limit      int64
 }
 
-// Entry is an element of a sparse matrix; rows and columns count from 0.
-type Entry struct {
-	Row, Col int
-	Value    float64
-}
-
 // Sparse reports whether the matrix was stored as a list of entries.
-func (m *Matrix) Sparse() bool { return m.Elements == nil }
+func (m *Matrix) Sparse() bool { return m.CSR != nil }
 
 // Dense returns all elements. Those of a dense matrix are shared with m. It fails for a sparse matrix that would take more
 // than the Limit it was read with.
@@ -66,11 +70,26 @@ func (m *Matrix) Dense() (*mat.Dense, error) {
 		return nil, fmt.Errorf("matfile: %d x %d elements of a sparse matrix take more than %d bytes: raise the limit or give a smaller matrix",
 			m.Rows, m.Cols, (Options{Limit: m.limit}).limit())
 	}
-	d := mat.NewDense(m.Rows, m.Cols, nil)
-	for _, e := range m.Entries {
-		d.Set(e.Row, e.Col, d.At(e.Row, e.Col)+e.Value)
+	return m.CSR.Dense(), nil
+}
+
+// Operator returns the matrix as it was stored, by its products; it shares the elements.
+func (m *Matrix) Operator() linop.Operator {
+	if m.Sparse() {
+		return m.CSR
 	}
-	return d, nil
+	return linop.Dense{Rows: m.Rows, Cols: m.Cols, Stride: m.Cols, Data: m.Elements}
+}
+
+// setEntries makes m the sparse matrix of the given entries, from a file of the given size: rows cost memory even where they
+// are empty, so there may not be many more of them than the file has bytes.
+func (m *Matrix) setEntries(entries []sparse.Triplet[float64], size int) error {
+	if m.Rows > max(1<<20, size) {
+		return fmt.Errorf("%d x %d with %d entries: more rows than the file has bytes; expected a matrix with few empty rows", m.Rows, m.Cols, len(entries))
+	}
+	var err error
+	m.CSR, err = sparse.FromTriplets(m.Rows, m.Cols, entries)
+	return err
 }
 
 // cells returns rows*cols for sizes that are not negative, and whether that is an int64 from which bytes can be counted.
@@ -102,9 +121,9 @@ func Read(path string, opts Options) (*Matrix, error) {
 // Parse reads a matrix from the bytes of a file.
 func Parse(data []byte, opts Options) (*Matrix, error) {
 	if len(data) == 0 {
-		return nil, fmt.Errorf("the file is empty; expected .npy, .npz, MatrixMarket or text")
+		return nil, fmt.Errorf("the file is empty; expected .npy, .npz, MatrixMarket, Parquet, LIBSVM or text")
 	}
-	if bytes.HasPrefix(data, []byte("\x1f\x8b")) {
+	if bytes.HasPrefix(data, []byte(gzipMagic)) {
 		expanded, err := gunzip(data, opts.limit())
 		if err != nil {
 			return nil, err
@@ -116,12 +135,16 @@ func Parse(data []byte, opts Options) (*Matrix, error) {
 	switch {
 	case bytes.HasPrefix(data, []byte(npyMagic)):
 		m, err = parseNPY(data)
-	case bytes.HasPrefix(data, []byte("PK")):
+	case bytes.HasPrefix(data, []byte(zipMagic)):
 		m, err = parseNPZ(data, opts)
+	case bytes.HasPrefix(data, []byte(parquetMagic)):
+		m, err = parseParquet(data, opts.limit())
 	case bytes.HasPrefix(bytes.ToLower(data[:min(len(data), len(mtxMagic))]), []byte(mtxMagic)):
 		m, err = parseMTX(data)
 	case bytes.IndexByte(data, 0) >= 0:
-		return nil, fmt.Errorf("binary data of an unknown format; expected .npy, .npz, MatrixMarket or text")
+		return nil, fmt.Errorf("binary data of an unknown format; expected .npy, .npz, MatrixMarket, Parquet, LIBSVM or text")
+	case isLIBSVM(data):
+		m, err = parseLIBSVM(data)
 	default:
 		m, err = parseText(data)
 	}
@@ -134,6 +157,12 @@ func Parse(data []byte, opts Options) (*Matrix, error) {
 	m.limit = opts.limit()
 	return m, nil
 }
+
+// The first bytes of formats that are not ours.
+const (
+	gzipMagic = "\x1f\x8b"
+	zipMagic  = "PK"
+)
 
 // gunzip expands data to at most limit bytes.
 func gunzip(data []byte, limit int64) ([]byte, error) {

@@ -210,6 +210,7 @@ func TestMemoryIsBoundedByTheFile(t *testing.T) {
 		"npy":  {[]byte(npy("{'descr': '<f8', 'fortran_order': False, 'shape': (1000000, 100000), }", "12345678")), 0},
 		"mtx":  {[]byte("%%MatrixMarket matrix coordinate real general\n100000 100000 1000000000\n1 1 1\n"), 0},
 		"bomb": {bomb, 1 << 20},
+		"rows": {[]byte("%%MatrixMarket matrix coordinate real general\n1000000000 100 1\n1 1 1\n"), 0},
 	} {
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
@@ -222,12 +223,12 @@ func TestMemoryIsBoundedByTheFile(t *testing.T) {
 			t.Errorf("%s: %d bytes allocated for a file of %d", name, used, len(tc.data))
 		}
 	}
-	sparse, err := matfile.Parse([]byte("%%MatrixMarket matrix coordinate real general\n1000000000 1000000000 1\n1 1 1\n"), matfile.Options{})
+	sparse, err := matfile.Parse([]byte("%%MatrixMarket matrix coordinate real general\n1000000 1000000000 1\n1 1 1\n"), matfile.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if _, err := sparse.Dense(); err == nil || !strings.Contains(err.Error(), "take more than") {
-		t.Errorf("a dense matrix of 10^18 elements: %v", err)
+		t.Errorf("a dense matrix of 10^15 elements: %v", err)
 	}
 }
 

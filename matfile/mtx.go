@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/eckart-go/eckart/sparse"
 )
 
 // MatrixMarket's exchange format (Boisvert, Pozo, Remington, NISTIR 5935): a header line, comments, a line of sizes, and
@@ -20,6 +22,7 @@ type market struct {
 	integer    bool
 	symmetry   string // general, symmetric or skew-symmetric
 	coordinate bool
+	list       []sparse.Triplet[float64]
 	m          *Matrix
 }
 
@@ -43,7 +46,10 @@ func parseMTX(data []byte) (*Matrix, error) {
 	if fields := p.lines.fields("%"); fields != nil {
 		return nil, p.lines.failf("%q follows the last entry", strings.Join(fields[:min(4, len(fields))], " "))
 	}
-	return p.m, nil
+	if p.coordinate {
+		err = p.m.setEntries(p.list, len(data))
+	}
+	return p.m, err
 }
 
 // header reads the first line: %%MatrixMarket matrix coordinate real general.
@@ -102,7 +108,7 @@ func (p *market) sizes() ([]int, error) {
 // entries reads n entries.
 func (p *market) entries(n int) error {
 	const shortest = len("1 1\n")
-	p.m.Entries = make([]Entry, 0, min(n, len(p.lines.rest)/shortest+1))
+	p.list = make([]sparse.Triplet[float64], 0, min(n, len(p.lines.rest)/shortest+1))
 	want := 3
 	if p.pattern {
 		want = 2
@@ -115,7 +121,7 @@ func (p *market) entries(n int) error {
 		if len(fields) != want {
 			return p.lines.failf("%d numbers in an entry; expected %d", len(fields), want)
 		}
-		e := Entry{Value: 1}
+		e := sparse.Triplet[float64]{Value: 1}
 		var err error
 		if e.Row, err = p.index(fields[0], p.m.Rows, "row"); err != nil {
 			return err
@@ -136,8 +142,8 @@ func (p *market) entries(n int) error {
 }
 
 // add keeps an entry, and its mirror image if the matrix is symmetric.
-func (p *market) add(e Entry) error {
-	p.m.Entries = append(p.m.Entries, e)
+func (p *market) add(e sparse.Triplet[float64]) error {
+	p.list = append(p.list, e)
 	if p.symmetry == "general" {
 		return nil
 	}
@@ -146,11 +152,11 @@ func (p *market) add(e Entry) error {
 		return p.lines.failf("an entry at row %d, column %d; a %s matrix is given by its part below the diagonal", e.Row+1, e.Col+1, p.symmetry)
 	}
 	if e.Row != e.Col {
-		mirror := Entry{e.Col, e.Row, e.Value}
+		mirror := sparse.Triplet[float64]{Row: e.Col, Col: e.Row, Value: e.Value}
 		if skew {
 			mirror.Value = -e.Value
 		}
-		p.m.Entries = append(p.m.Entries, mirror)
+		p.list = append(p.list, mirror)
 	}
 	return nil
 }

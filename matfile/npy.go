@@ -7,6 +7,8 @@ import (
 	"math"
 	"slices"
 	"strings"
+
+	"github.com/eckart-go/eckart/internal/pool"
 )
 
 // NumPy's format, versions 1 to 3: the magic, two bytes of version, the header's length, the header (a Python dictionary),
@@ -34,15 +36,25 @@ func parseNPY(data []byte) (*Matrix, error) {
 
 // parseArray reads the header and checks it against the data.
 func parseArray(data []byte) (*array, error) {
-	header, rest, err := npyHeader(data)
+	start, end, err := npyHeader(data, int64(len(data)))
 	if err != nil {
 		return nil, err
 	}
+	a, err := describe(string(data[start:end]), int64(len(data))-end)
+	if err != nil {
+		return nil, err
+	}
+	a.data = data[end:]
+	return a, nil
+}
+
+// describe reads the dictionary of a file that has so many bytes of elements.
+func describe(header string, have int64) (*array, error) {
 	d, err := parseDictionary(header)
 	if err != nil {
 		return nil, fmt.Errorf("npy header: %w", err)
 	}
-	a := &array{fortran: d.fortran, shape: d.shape, data: rest}
+	a := &array{fortran: d.fortran, shape: d.shape}
 	if err := a.setType(d.descr); err != nil {
 		return nil, err
 	}
@@ -53,33 +65,37 @@ func parseArray(data []byte) (*array, error) {
 			return nil, fmt.Errorf("npy header: shape %v has more elements than any file", a.shape)
 		}
 	}
-	if need != int64(len(rest)) {
-		return nil, fmt.Errorf("npy: shape %v of %s takes %d bytes, %d follow the header: truncated, or damaged?", a.shape, d.descr, need, len(rest))
+	if need != have {
+		return nil, fmt.Errorf("npy: shape %v of %s takes %d bytes, %d follow the header: truncated, or damaged?", a.shape, d.descr, need, have)
 	}
 	return a, nil
 }
 
-// npyHeader cuts a file into the dictionary's text and the elements.
-func npyHeader(data []byte) (header string, rest []byte, err error) {
-	if len(data) < 10 || string(data[:6]) != npyMagic {
-		return "", nil, errors.New("npy: the file ends within its header")
+// beforeHeader is how many bytes npyHeader looks at.
+const beforeHeader = 12
+
+// npyHeader returns where the dictionary's text begins and ends in a file of size bytes that begins with head. The elements
+// follow it.
+func npyHeader(head []byte, size int64) (start, end int64, err error) {
+	if len(head) < 10 || string(head[:6]) != npyMagic {
+		return 0, 0, errors.New("npy: the file ends within its header")
 	}
-	var length, start int
-	switch major := data[6]; major {
+	var length int64
+	switch major := head[6]; major {
 	case 1:
-		length, start = int(binary.LittleEndian.Uint16(data[8:])), 10
+		length, start = int64(binary.LittleEndian.Uint16(head[8:])), 10
 	case 2, 3:
-		if len(data) < 12 {
-			return "", nil, errors.New("npy: the file ends within its header")
+		if len(head) < beforeHeader {
+			return 0, 0, errors.New("npy: the file ends within its header")
 		}
-		length, start = int(binary.LittleEndian.Uint32(data[8:])), 12
+		length, start = int64(binary.LittleEndian.Uint32(head[8:])), beforeHeader
 	default:
-		return "", nil, fmt.Errorf("npy: format version %d.%d; expected 1, 2 or 3", major, data[7])
+		return 0, 0, fmt.Errorf("npy: format version %d.%d; expected 1, 2 or 3", major, head[7])
 	}
-	if length > len(data)-start {
-		return "", nil, fmt.Errorf("npy: a header of %d bytes is announced, %d are in the file", length, len(data)-start)
+	if length > size-start {
+		return 0, 0, fmt.Errorf("npy: a header of %d bytes is announced, %d are in the file", length, size-start)
 	}
-	return string(data[start : start+length]), data[start+length:], nil
+	return start, start + length, nil
 }
 
 // setType reads a type such as "<f8".
@@ -115,18 +131,24 @@ func (a *array) setType(descr string) error {
 	return unknown
 }
 
-// matrix returns the elements of an array with one or two dimensions.
-func (a *array) matrix(format string) (*Matrix, error) {
-	m := &Matrix{Format: format, Cols: 1}
+// dims returns the rows and columns of an array with one or two dimensions; a vector is a column.
+func (a *array) dims() (rows, cols int, err error) {
 	switch len(a.shape) {
 	case 1:
-		m.Rows = a.shape[0]
+		return a.shape[0], 1, nil
 	case 2:
-		m.Rows, m.Cols = a.shape[0], a.shape[1]
-	default:
-		return nil, fmt.Errorf("npy: %d dimensions, shape %v; expected a matrix", len(a.shape), a.shape)
+		return a.shape[0], a.shape[1], nil
 	}
+	return 0, 0, fmt.Errorf("npy: %d dimensions, shape %v; expected a matrix", len(a.shape), a.shape)
+}
+
+// matrix returns the elements of an array with one or two dimensions.
+func (a *array) matrix(format string) (*Matrix, error) {
+	m := &Matrix{Format: format}
 	var err error
+	if m.Rows, m.Cols, err = a.dims(); err != nil {
+		return nil, err
+	}
 	if m.Elements, err = a.floats(); err != nil {
 		return nil, err
 	}
@@ -139,26 +161,62 @@ func (a *array) matrix(format string) (*Matrix, error) {
 // exact is the largest integer up to which float64 holds them all.
 const exact = 1 << 53
 
+// checkNumbers fails for arrays of text.
+func (a *array) checkNumbers() error {
+	if a.kind == 'S' || a.kind == 'U' {
+		return fmt.Errorf("npy: the elements are text; expected numbers")
+	}
+	return nil
+}
+
 // floats returns the elements in stored order. It fails for integers that float64 cannot hold.
 func (a *array) floats() ([]float64, error) {
-	if a.kind == 'S' || a.kind == 'U' {
-		return nil, fmt.Errorf("npy: the elements are text; expected numbers")
+	if err := a.checkNumbers(); err != nil {
+		return nil, err
 	}
 	out := make([]float64, len(a.data)/a.size)
-	if a.kind == 'f' {
-		for i := range out {
-			out[i] = a.float(i)
+	return out, a.floatsTo(out, 0)
+}
+
+// floatsTo converts the first len(out) elements of data, which are number first and on of the array, in parallel.
+func (a *array) floatsTo(out []float64, first int) error {
+	const grain = 1 << 16
+	errs := make([]error, (len(out)+grain-1)/grain)
+	pool.Ranges(len(out), grain, func(lo, hi int) {
+		switch {
+		case a.kind == 'f' && a.size == 8 && a.order == binary.LittleEndian:
+			for i := lo; i < hi; i++ {
+				out[i] = math.Float64frombits(binary.LittleEndian.Uint64(a.data[8*i:]))
+			}
+		case a.kind == 'f' && a.size == 4 && a.order == binary.LittleEndian:
+			for i := lo; i < hi; i++ {
+				out[i] = float64(math.Float32frombits(binary.LittleEndian.Uint32(a.data[4*i:])))
+			}
+		case a.kind == 'f':
+			for i := lo; i < hi; i++ {
+				out[i] = a.float(i)
+			}
+		default:
+			errs[lo/grain] = a.integersTo(out, lo, hi, first)
 		}
-		return out, nil
+	})
+	for _, err := range errs {
+		if err != nil {
+			return err // the first in the file's order
+		}
 	}
-	for i := range out {
+	return nil
+}
+
+func (a *array) integersTo(out []float64, lo, hi, first int) error {
+	for i := lo; i < hi; i++ {
 		v, ok := a.integer(i)
 		if !ok || v > exact || v < -exact {
-			return nil, fmt.Errorf("npy: element %d is beyond ±2^53: it has no exact float64; convert the array first", i)
+			return fmt.Errorf("npy: element %d is beyond ±2^53: it has no exact float64; convert the array first", first+i)
 		}
 		out[i] = float64(v)
 	}
-	return out, nil
+	return nil
 }
 
 // float returns element i of a float array.

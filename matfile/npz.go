@@ -4,8 +4,10 @@ import (
 	"archive/zip"
 	"bytes"
 	"fmt"
-	"slices"
+	"math"
 	"strings"
+
+	"github.com/eckart-go/eckart/sparse"
 )
 
 // archive is an .npz file: a zip archive of .npy files.
@@ -13,6 +15,7 @@ type archive struct {
 	files map[string]*zip.File
 	names []string // in file order, without .npy
 	left  int64    // bytes that may still be expanded
+	size  int      // bytes of the file and of what has been expanded
 }
 
 // parseNPZ reads the only matrix of an archive, the one that is asked for by name, or SciPy's sparse matrix.
@@ -47,7 +50,7 @@ func openArchive(data []byte, limit int64) (*archive, error) {
 	if err != nil {
 		return nil, fmt.Errorf("npz: %w", err)
 	}
-	a := &archive{files: map[string]*zip.File{}, left: limit}
+	a := &archive{files: map[string]*zip.File{}, left: limit, size: len(data)}
 	for _, f := range z.File {
 		name, ok := strings.CutSuffix(f.Name, ".npy")
 		if !ok {
@@ -81,6 +84,7 @@ func (a *archive) read(name string) (*array, error) {
 		return nil, err
 	}
 	a.left -= int64(len(data))
+	a.size += len(data)
 	member, err := parseArray(data)
 	if err != nil {
 		return nil, fmt.Errorf("npz: %s: %w", name, err)
@@ -135,7 +139,7 @@ func (a *archive) sparse() (*Matrix, error) {
 	}
 	switch name := format.text(); name {
 	case "csr", "csc":
-		err = a.compressed(m, values, name == "csc")
+		m.CSR, err = a.compressed(shape, values, name)
 	case "coo":
 		err = a.coordinates(m, values)
 	default:
@@ -167,37 +171,41 @@ func (a *array) text() string {
 	return b.String()
 }
 
-// compressed reads rows (or columns) one after the other: row i has the entries indptr[i] to indptr[i+1]-1.
-func (a *archive) compressed(m *Matrix, values []float64, byColumn bool) error {
-	indices, err := a.ints("indices")
+// compressed reads rows (of csr) or columns (of csc), one after the other: row i has the entries indptr[i] to indptr[i+1]-1.
+func (a *archive) compressed(shape []int, values []float64, format string) (*sparse.CSR[float64], error) {
+	columns, err := a.ints("indices")
 	if err != nil {
-		return err
+		return nil, err
 	}
 	starts, err := a.ints("indptr")
 	if err != nil {
-		return err
+		return nil, err
 	}
-	lines, length := m.Rows, m.Cols
-	if byColumn {
-		lines, length = length, lines
-	}
-	if len(indices) != len(values) || len(starts)-1 != lines || !slices.IsSorted(starts) || starts[0] != 0 || starts[lines] != len(values) {
-		return fmt.Errorf("npz: %d values, %d indices and %d line starts do not make a %d x %d matrix", len(values), len(indices), len(starts), m.Rows, m.Cols)
-	}
-	m.Entries = make([]Entry, 0, len(values))
-	for line := range lines {
-		for at := starts[line]; at < starts[line+1]; at++ {
-			i, j := line, indices[at]
-			if j < 0 || j >= length {
-				return fmt.Errorf("npz: indices: element %d is %d; expected 0 to %d", at, j, length-1)
-			}
-			if byColumn {
-				i, j = j, i
-			}
-			m.Entries = append(m.Entries, Entry{i, j, values[at]})
+	index := make([]int32, len(columns))
+	for k, j := range columns {
+		if j < 0 || j > math.MaxInt32 {
+			return nil, fmt.Errorf("npz: indices: element %d is %d; expected 0 to %d", k, j, math.MaxInt32)
 		}
+		index[k] = int32(j)
 	}
-	return nil
+	if format == "csr" {
+		return wrapped(sparse.New(shape[0], shape[1], starts, index, values))
+	}
+	if shape[0] > max(1<<20, a.size) {
+		return nil, fmt.Errorf("npz: %d rows: more than the file has bytes", shape[0])
+	}
+	byColumn, err := sparse.NewCSC(shape[0], shape[1], starts, index, values)
+	if err != nil {
+		return nil, fmt.Errorf("npz: %w", err)
+	}
+	return byColumn.CSR(), nil
+}
+
+func wrapped(m *sparse.CSR[float64], err error) (*sparse.CSR[float64], error) {
+	if err != nil {
+		return nil, fmt.Errorf("npz: %w", err)
+	}
+	return m, nil
 }
 
 // coordinates reads a list of entries.
@@ -213,12 +221,12 @@ func (a *archive) coordinates(m *Matrix, values []float64) error {
 	if len(rows) != len(values) || len(cols) != len(values) {
 		return fmt.Errorf("npz: %d values, %d rows and %d columns; expected equally many", len(values), len(rows), len(cols))
 	}
-	m.Entries = make([]Entry, len(values))
+	entries := make([]sparse.Triplet[float64], len(values))
 	for k, v := range values {
-		if i, j := rows[k], cols[k]; i < 0 || i >= m.Rows || j < 0 || j >= m.Cols {
-			return fmt.Errorf("npz: entry %d is at row %d, column %d of a %d x %d matrix", k, i, j, m.Rows, m.Cols)
-		}
-		m.Entries[k] = Entry{rows[k], cols[k], v}
+		entries[k] = sparse.Triplet[float64]{Row: rows[k], Col: cols[k], Value: v}
+	}
+	if err := m.setEntries(entries, a.size); err != nil {
+		return fmt.Errorf("npz: %w", err)
 	}
 	return nil
 }

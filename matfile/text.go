@@ -29,10 +29,16 @@ func parseText(data []byte) (*Matrix, error) {
 			return nil, err
 		}
 		if first && isHeader(cells) {
+			for _, cell := range cells {
+				m.Names = append(m.Names, strings.TrimSpace(cell))
+			}
 			continue
 		}
 		if m.Rows > 0 && len(cells) != m.Cols {
 			return nil, fmt.Errorf("line %d: %d columns; expected %d as in the lines before", line, len(cells), m.Cols)
+		}
+		if m.Names != nil && len(cells) != len(m.Names) {
+			return nil, fmt.Errorf("line %d: %d columns; expected %d as in the header", line, len(cells), len(m.Names))
 		}
 		m.Cols = len(cells)
 		for j, cell := range cells {

@@ -105,7 +105,7 @@ func runSVD(ctx context.Context, path string, f svdFlags, opts lowrank.Options) 
 		Seconds: time.Since(start).Seconds(), Output: f.output,
 	}
 	if m.Sparse() {
-		r.Entries = len(m.Entries)
+		r.Entries = m.CSR.NNZ()
 	}
 	if f.output == "" {
 		return r, nil
