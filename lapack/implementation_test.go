@@ -33,6 +33,7 @@ func TestAgainstGonumSuite(t *testing.T) {
 		{"Dgeqp3", func(t *testing.T) { testlapack.Dgeqp3Test(t, impl) }},
 		{"Dgels", func(t *testing.T) { testlapack.DgelsTest(t, impl) }},
 		{"Dsyev", func(t *testing.T) { testlapack.DsyevTest(t, impl) }},
+		{"Dgesvd", func(t *testing.T) { testlapack.DgesvdTest(t, impl, 1e-13) }},
 	} {
 		t.Run(tc.name, tc.run)
 	}

@@ -23,9 +23,9 @@ type SVD[T Float] struct {
 	tau        []T
 	work       []T
 	values     []float64
-	rounded    []T  // values in the type of the matrix, descending
-	u, v       []T  // vectors as rows
-	k          int  // number of values
+	rounded    []T // values in the type of the matrix, descending
+	u, v       []T // vectors as rows
+	k          int // number of values
 	left       rows[T]
 	right      rows[T]
 	lefts      int // vectors computed
