@@ -94,10 +94,10 @@ func (s *Spectrum) triangle32() (u []float32, safe bool) {
 	return h.u32, h.u32 != nil
 }
 
-// safe32 reports whether the largest of x leaves sums of squares of products in float32's normal range.
+// safe32 reports whether the norm of x leaves products, and sums of their squares, in float32's normal range.
 func safe32(x []float64) bool {
-	largest := largestMagnitude(x)
-	return largest > 0x1p-25 && largest < 0x1p25
+	sum := simd.Dsumsq(x)
+	return sum > 0x1p-50 && sum < 0x1p50
 }
 
 // narrow rounds src to float32.

@@ -178,7 +178,7 @@ func scaledCopy(x []float64) (scale float64, scaled []float64) {
 
 // safelyScaled is scaledCopy that returns x itself, and 1, where squares of its numbers are safe as they are.
 func safelyScaled(x []float64) (scale float64, scaled []float64) {
-	if largest := largestMagnitude(x); largest == 0 || (largest > 0x1p-300 && largest < 0x1p300) {
+	if sum := simd.Dsumsq(x); sum > 0x1p-600 && sum < 0x1p600 {
 		return 1, x
 	}
 	return scaledCopy(x)

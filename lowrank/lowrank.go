@@ -205,6 +205,9 @@ func finite(name string, a mat.Matrix) (*mat.Dense, error) {
 	if !ok || c.RawMatrix().Stride != n {
 		c = mat.DenseCopyOf(a)
 	}
+	if norm := frobenius(c); norm-norm == 0 {
+		return c, nil
+	}
 	for i, v := range c.RawMatrix().Data[:m*n] {
 		if v-v != 0 {
 			return nil, fmt.Errorf("lowrank: %s: element (%d, %d) is %v", name, i/n, i%n, v)
