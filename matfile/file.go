@@ -24,11 +24,12 @@ type File struct {
 	array       *array      // type and order
 	lines, size int         // lines of the file and elements in each
 	columns     bool        // lines are columns
+	block       int         // bytes of a block as float64
 	path        string
 }
 
-// blockBytes is how much of a file EachBlock has in memory at once, as float64.
-const blockBytes = 32 << 20
+// DefaultBlock is the Block of Options that name none.
+const DefaultBlock = 32 << 20
 
 // Open opens the file at path, an .npy file or an .npz file that has the array named by opts, or only one. It fails for other
 // formats, and for what does not lie in the file as it is: compressed arrays, sparse matrices. The error then wraps ErrNotRows;
@@ -43,7 +44,10 @@ func Open(path string, opts Options) (*File, error) {
 		f.Close()
 		return nil, fmt.Errorf("matfile: %s: %w", path, err)
 	}
-	file.closer, file.path = f, path
+	file.closer, file.path, file.block = f, path, opts.Block
+	if opts.Block <= 0 {
+		file.block = DefaultBlock
+	}
 	return file, nil
 }
 
@@ -158,7 +162,7 @@ type part struct {
 
 // EachBlock calls f for consecutive blocks of lines. One goroutine reads ahead by one block.
 func (f *File) EachBlock(use func(first int, block blas64.General) error) error {
-	rows := max(1, min(f.lines, blockBytes/8/f.size))
+	rows := max(1, min(f.lines, f.block/8/f.size))
 	elements := make([]float64, rows*f.size)
 	stop, full, empty := make(chan struct{}), make(chan part), make(chan []byte, 2)
 	for range 2 {

@@ -35,6 +35,7 @@ type Options struct {
 	// Limit is the most bytes that a compressed file may expand to, or that a sparse matrix may have as a dense one; 0:
 	// DefaultLimit.
 	Limit int64
+	Block int // bytes that Open's EachBlock has in memory at once, as float64; 0: 32 MiB
 }
 
 func (o Options) limit() int64 {

@@ -1,12 +1,16 @@
 package matfile_test
 
 import (
+	"archive/zip"
 	"bytes"
 	"encoding/binary"
+	"io"
+	"maps"
 	"math"
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -39,7 +43,9 @@ func TestReadsWhatNumPyAndSciPyWrote(t *testing.T) {
 		{"little-f8.npy big-f8.npy little-f4.npy big-f4.npy little-f2.npy little-i8.npy big-i4.npy little-i2.npy i1.npy", rows, cols, false, value},
 		{"fortran.npy version1.npy version2.npy version3.npy one.npz array.mtx", rows, cols, false, value},
 		{"commas.csv commas.csv.gz tabs.tsv blanks.txt", rows, cols, false, value},
-		{"csr.npz csc.npz coo.npz coordinate.mtx coordinate.mtx.gz integer.mtx", rows, cols, true, value},
+		{"csr.npz csc.npz coo.npz coordinate.mtx coordinate.mtx.gz integer.mtx one.svm one.svm.gz zero.svm", rows, cols, true, value},
+		{"snappy.parquet pages2.parquet", rows, cols, false, value},
+		{"kinds.parquet", 2, 2, false, func(i, j int) float64 { return []float64{1, 1, 0, 1<<32 - 1}[2*i+j] }},
 		{"unsigned.npy", rows, cols, false, func(i, j int) float64 { return value(i, j) + 4 }},
 		{"bool.npy", rows, cols, false, func(i, j int) float64 { return nonzero(max(0, value(i, j))) }},
 		{"pattern.mtx", rows, cols, true, func(i, j int) float64 { return nonzero(value(i, j)) }},
@@ -109,6 +115,14 @@ func TestErrorsNameThePlace(t *testing.T) {
 		{"quote", "1,2\n\"3,4\n", "line 2"},
 		{"only a header", "a,b\n", "no row"},
 		{"infinite", "1e999\n", "line 1, column 1"},
+		{"header", "a,b,c\n1,2\n", "line 2: 2 columns; expected 3 as in the header"},
+		{"svm columns", "1 2:3 2:4\n", "line 1: column 2 after column 2"},
+		{"svm value", "1 1:1\n# c\n2 1:x\n", `line 3: column 1: expected a finite number, found "x"`},
+		{"svm label", "1 1:1\n1,3 2:5\n", `line 2: label: expected a finite number, found "1,3"`},
+		{"svm pair", "1 1:1 5\n", `line 1: "5"; expected column:value`},
+		{"svm column", "1 1:1 2147483647:5\n", `line 1: column "2147483647"`},
+		{"svm negative", "1 1:1 -2:5\n", `line 1: column "-2"`},
+		{"parquet damaged", "PAR1 and nothing else PAR1", "parquet"},
 		{"npy cut", "\x93NUMPY\x01", "ends within its header"},
 		{"npy version", "\x93NUMPY\x09\x00\x00\x00", "version 9.0"},
 		{"npy header", "\x93NUMPY\x01\x00\xff\xff{", "65535 bytes is announced, 1 are"},
@@ -153,7 +167,9 @@ func TestErrorsNameThePlace(t *testing.T) {
 			t.Errorf("%s: %v; want %q", tc.name, err, tc.want)
 		}
 	}
-	for file, want := range map[string]string{"complex.npy": `type "<c16"`, "cube.npy": "3 dimensions", "absent.npy": "absent.npy"} {
+	for file, want := range map[string]string{"complex.npy": `type "<c16"`, "cube.npy": "3 dimensions",
+		"missing.parquet": `row 2, column "b": no value`, "inexact.parquet": `row 1, column "id": an integer beyond`, "words.parquet": "no column of numbers among 1 (name)",
+		"absent.npy": "absent.npy"} {
 		if _, err := matfile.Read(filepath.Join("testdata", file), matfile.Options{}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v; want %q", file, err, want)
 		}
@@ -185,7 +201,7 @@ func TestTruncatedFilesAreErrors(t *testing.T) {
 			if err != nil {
 				continue
 			}
-			smaller := m.Format == "text" && m.Rows*m.Cols <= whole.Rows*whole.Cols
+			smaller := (m.Format == "text" || m.Format == "libsvm") && m.Rows*m.Cols <= whole.Rows*whole.Cols
 			onlySpaceIsMissing := m.Format == "mtx" && (len(bytes.TrimSpace(data[n:])) == 0 || lastNumberIsCut(data, n))
 			if !smaller && !onlySpaceIsMissing {
 				t.Errorf("%s, the first %d of %d bytes: read as %d x %d %s", file, n, len(data), m.Rows, m.Cols, m.Format)
@@ -256,4 +272,76 @@ func TestRoundTrip(t *testing.T) {
 	if err := matfile.WriteNPY(&bytes.Buffer{}, matfile.Array{Name: "x", Shape: []int{2}, Data: s}); err == nil {
 		t.Error("a shape that does not match was written")
 	}
+}
+
+// What belongs to rows and columns is kept: names, labels, what was left out.
+func TestNamesAndLabels(t *testing.T) {
+	names := []string{"x0", "x1", "x2", "x3", "x4"}
+	for _, tc := range []struct {
+		file           string
+		names, omitted []string
+		labels         []float64
+	}{
+		{"commas.csv", names, nil, nil},
+		{"tabs.tsv", nil, nil, nil},
+		{"snappy.parquet", names, []string{"name", "day"}, nil},
+		{"zero.svm", nil, nil, []float64{-1, 0, 1, -1, 0, 1, -1}},
+	} {
+		m, err := matfile.Read(filepath.Join("testdata", tc.file), matfile.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Equal(m.Names, tc.names) || !slices.Equal(m.Omitted, tc.omitted) || !slices.Equal(m.Labels, tc.labels) {
+			t.Errorf("%s: names %q, omitted %q, labels %v", tc.file, m.Names, m.Omitted, m.Labels)
+		}
+	}
+}
+
+// The archives that are written have the arrays, types and shapes of those that SciPy wrote, and read back as the same matrix.
+func TestSparseArchivesAreSciPys(t *testing.T) {
+	m, err := matfile.Read("testdata/coo.npz", matfile.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, a := range map[string]matfile.SparseMatrix{"csr": m.CSR, "csc": m.CSR.CSC(), "coo": struct{ matfile.SparseMatrix }{m.CSR}} {
+		path := filepath.Join(t.TempDir(), name+".npz")
+		if err := matfile.SaveSparse(path, a); err != nil {
+			t.Fatal(err)
+		}
+		again, err := matfile.Read(path, matfile.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !again.Sparse() || !mat.Equal(again.CSR, m.CSR) {
+			t.Errorf("%s: read back as another matrix", name)
+		}
+		got, want := arrays(t, path), arrays(t, filepath.Join("testdata", name+".npz"))
+		delete(want, "_is_array.npy") // tells SciPy's sparse arrays from its matrices, which have none
+		if !maps.Equal(got, want) {
+			t.Errorf("%s: arrays %v, SciPy has %v", name, got, want)
+		}
+	}
+}
+
+// arrays returns the header of every array of an archive, without its padding.
+func arrays(t *testing.T, path string) map[string]string {
+	z, err := zip.OpenReader(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer z.Close()
+	headers := map[string]string{}
+	for _, f := range z.File {
+		r, err := f.Open()
+		if err != nil {
+			t.Fatal(err)
+		}
+		data, err := io.ReadAll(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		end := bytes.IndexByte(data, '\n')
+		headers[f.Name] = strings.TrimSpace(string(data[10:end]))
+	}
+	return headers
 }

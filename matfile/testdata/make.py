@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes the fixtures of this folder with NumPy and SciPy: $ECKART_PEERS/bin/python make.py
+"""Writes the fixtures of this folder with NumPy, SciPy, scikit-learn and PyArrow: $ECKART_PEERS/bin/python make.py
 
 Every matrix holds values that follow from their place, so that the tests need no second file: element (i, j) of the m x n
 matrix is value(i, j), see there; the tests have the same formula.
@@ -11,8 +11,11 @@ import pathlib
 import zipfile
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet
 import scipy.io
 import scipy.sparse
+import sklearn.datasets
 
 here = pathlib.Path(__file__).parent
 M, N = 7, 5
@@ -76,4 +79,21 @@ np.savetxt(here / "commas.csv", dense, delimiter=",", header=",".join(f"x{j}" fo
 np.savetxt(here / "tabs.tsv", dense, delimiter="\t")
 np.savetxt(here / "blanks.txt", dense, header="written by NumPy")
 fixed_gzip(here / "commas.csv.gz", (here / "commas.csv").read_bytes())
-print("written by numpy", np.__version__, "and scipy", scipy.__version__)
+
+labels = np.arange(M) % 3 - 1
+csr = scipy.sparse.csr_matrix(dense)
+sklearn.datasets.dump_svmlight_file(csr, labels, str(here / "one.svm"), zero_based=False)
+sklearn.datasets.dump_svmlight_file(csr, labels, str(here / "zero.svm"), zero_based=True, query_id=np.arange(M), comment="ranking")
+fixed_gzip(here / "one.svm.gz", (here / "one.svm").read_bytes())
+
+types = [pa.float64(), pa.float32(), pa.int64(), pa.int16(), pa.int8()]
+numbers = {f"x{j}": pa.array(dense[:, j]).cast(t) for j, t in enumerate(types)}
+text = {"name": pa.array([f"row {i}" for i in range(M)]), "day": pa.array(range(M), pa.int32()).cast(pa.date32())}
+table = pa.table({"name": text["name"], **numbers, "day": text["day"]})
+pa.parquet.write_table(table, here / "snappy.parquet", row_group_size=3)
+pa.parquet.write_table(table, here / "pages2.parquet", compression="zstd", data_page_version="2.0", use_dictionary=False)
+pa.parquet.write_table(pa.table({"flag": pa.array([True, False]), "big": pa.array([1, 2**32 - 1], pa.uint32())}), here / "kinds.parquet")
+pa.parquet.write_table(pa.table({"a": [1.0, 2.0, 3.0], "b": [4, 5, None]}), here / "missing.parquet")
+pa.parquet.write_table(pa.table({"id": [1, 2**60]}), here / "inexact.parquet")
+pa.parquet.write_table(pa.table({"name": ["x", "y"]}), here / "words.parquet")
+print("written by numpy", np.__version__, "scipy", scipy.__version__, "scikit-learn", sklearn.__version__, "and pyarrow", pa.__version__)
