@@ -9,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/eckart-go/eckart/internal/replace"
 )
 
 // CacheDir returns the Hub's cache folder: $HF_HUB_CACHE, or hub under $HF_HOME, or hub under huggingface in the user's
@@ -47,6 +49,24 @@ func (c repoCache) snapshot(revision string) string {
 		}
 	}
 	return filepath.Join(c.dir, "snapshots", revision)
+}
+
+// setRef notes which commit a revision is.
+func (c repoCache) setRef(revision, commit string) error {
+	if revision == commit {
+		return nil
+	}
+	if !validPart(commit) {
+		return fmt.Errorf("the Hub gives no usable commit for revision %s: %q", revision, commit)
+	}
+	path := filepath.Join(c.dir, "refs", revision)
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return err
+	}
+	return replace.File(path, func(w io.Writer) error {
+		_, err := io.WriteString(w, commit)
+		return err
+	})
 }
 
 // blob returns the path of content with the given SHA-256, which is how the Hub names large files.

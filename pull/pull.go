@@ -101,10 +101,18 @@ func fromHub(ctx context.Context, cache, repo, revision string, files []string) 
 	if err != nil {
 		return err
 	}
-	if _, err := r.DownloadFilesCtx(ctx, files...); err != nil {
+	if err := download(ctx, r, newRepoCache(cache, repo), revision, files); err != nil {
 		return fmt.Errorf("pull: %s from the Hub: %w", repo, err)
 	}
 	return nil
+}
+
+// download fetches files into the cache and notes there which commit the revision stands for, which package hub leaves out.
+func download(ctx context.Context, r *hub.Repo, c repoCache, revision string, files []string) error {
+	if _, err := r.DownloadFilesCtx(ctx, files...); err != nil {
+		return err
+	}
+	return c.setRef(revision, r.Info().CommitHash)
 }
 
 // hubRepo prepares access to a repository, unless HF_HUB_OFFLINE forbids it.
@@ -112,7 +120,9 @@ func hubRepo(cache, repo, revision string) (*hub.Repo, error) {
 	if v := strings.ToLower(os.Getenv("HF_HUB_OFFLINE")); slices.Contains([]string{"1", "true", "yes", "on"}, v) {
 		return nil, fmt.Errorf("pull: %s is not in the cache, and HF_HUB_OFFLINE is set", repo)
 	}
-	return hub.New(repo).WithRevision(revision).WithAuth(os.Getenv("HF_TOKEN")).WithCacheDir(cache).WithProgressBar(false), nil
+	r := hub.New(repo).WithRevision(revision).WithAuth(os.Getenv("HF_TOKEN")).WithCacheDir(cache).WithProgressBar(false)
+	r.Verbosity = 0 // it would print to standard output
+	return r, nil
 }
 
 // wanted are the files of a repository that a model is made of. Weights in other formats are left on the Hub.
@@ -148,8 +158,9 @@ func pullRepo(ctx context.Context, id, cache string, opts Options) (*Result, err
 	if !slices.ContainsFunc(files, func(f string) bool { return strings.HasSuffix(f, ".safetensors") }) {
 		return nil, fmt.Errorf("pull: %s: the repository has no .safetensors file at its root", id)
 	}
-	if _, err := r.DownloadFilesCtx(ctx, files...); err != nil {
+	c := newRepoCache(cache, repo)
+	if err := download(ctx, r, c, revision, files); err != nil {
 		return nil, fmt.Errorf("pull: %s from the Hub: %w", id, err)
 	}
-	return &Result{Path: newRepoCache(cache, repo).snapshot(revision), Origin: "hub", Files: files}, nil
+	return &Result{Path: c.snapshot(revision), Origin: "hub", Files: files}, nil
 }
