@@ -22,6 +22,7 @@ var (
 	_ GramMultiplier = (*Centred)(nil)
 	_ Normer         = (*Centred)(nil)
 	_ Checker        = (*Centred)(nil)
+	_ Rows           = (*Centred)(nil)
 )
 
 // NewCentred returns A - 1 meanᵀ for any row mean (n numbers), which is shared.
@@ -98,6 +99,56 @@ func (c *Centred) MulGramTo(dst, y, x blas64.General) error {
 		simd.Daxpy(-1, shift, Dense(y).row(i))
 	}
 	c.subtractSums(dst, columnSums(y))
+	return nil
+}
+
+// OnePassGram reports whether MulGramTo reads A once.
+func (c *Centred) OnePassGram() bool { return c.isMean && OnePassGram(c.a) }
+
+// EachBlock calls f for consecutive blocks of rows, in memory of its own: those of A, if A delivers them, less the mean. Of other
+// operators it computes them, as products of Aᵀ with columns of the identity.
+func (c *Centred) EachBlock(f func(first int, block blas64.General) error) error {
+	var own blas64.General
+	return eachBlock(c.a, func(first int, block blas64.General) error {
+		if own.Rows < block.Rows {
+			own = newBlock(block.Rows, block.Cols)
+		}
+		part := rowsOf(own, 0, block.Rows)
+		for i := range block.Rows {
+			row := Dense(part).row(i)
+			copy(row, Dense(block).row(i))
+			simd.Daxpy(-1, c.mean, row)
+		}
+		return f(first, part)
+	})
+}
+
+// eachBlock delivers the rows of any operator.
+func eachBlock(a Operator, f func(first int, block blas64.General) error) error {
+	if r, ok := a.(Rows); ok {
+		return r.EachBlock(f)
+	}
+	const most = 64
+	m, n := a.Dims()
+	for first := 0; first < m; first += most {
+		rows := min(most, m-first)
+		columns, block := newBlock(n, rows), newBlock(rows, n)
+		unit := newBlock(m, rows)
+		for i := range rows {
+			unit.Data[(first+i)*rows+i] = 1
+		}
+		if err := a.MulTransTo(columns, unit); err != nil {
+			return err
+		}
+		for j := range n {
+			for i := range rows {
+				block.Data[i*n+j] = columns.Data[j*rows+i]
+			}
+		}
+		if err := f(first, block); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 

@@ -156,8 +156,29 @@ func (s sum) add(dst blas64.General, multiply func(Operator, blas64.General) err
 }
 func (s sum) CheckFinite() error { return errors.Join(CheckFinite(s.a), CheckFinite(s.b)) }
 
-// WithContext returns a with products that return the context's error once it is done. A product that has begun ends first.
-func WithContext(ctx context.Context, a Operator) Operator { return cancellable{ctx, a} }
+// WithContext returns a with products that return the context's error once it is done. A product that has begun ends first;
+// of Rows, a block.
+func WithContext(ctx context.Context, a Operator) Operator {
+	c := cancellable{ctx, a}
+	if r, ok := a.(Rows); ok {
+		return cancellableRows{c, r}
+	}
+	return c
+}
+
+type cancellableRows struct {
+	cancellable
+	rows Rows
+}
+
+func (c cancellableRows) EachBlock(f func(first int, block blas64.General) error) error {
+	return c.rows.EachBlock(func(first int, block blas64.General) error {
+		if err := c.ctx.Err(); err != nil {
+			return err
+		}
+		return f(first, block)
+	})
+}
 
 type cancellable struct {
 	ctx context.Context // an Operator's products take none: this is how one computation's context reaches them
@@ -183,6 +204,7 @@ func (c cancellable) MulGramTo(dst, y, x blas64.General) error {
 	}
 	return MulGramTo(c.a, dst, y, x)
 }
+func (c cancellable) OnePassGram() bool               { return OnePassGram(c.a) }
 func (c cancellable) FrobeniusNorm() (float64, error) { return normOf(c.a) }
 func (c cancellable) CheckFinite() error              { return CheckFinite(c.a) }
 

@@ -86,6 +86,15 @@ func MulGramTo(a Operator, dst, y, x blas64.General) error {
 	return a.MulTransTo(dst, y)
 }
 
+// OnePassGram reports whether MulGramTo reads a once, and not once for each product.
+func OnePassGram(a Operator) bool {
+	if o, ok := a.(interface{ OnePassGram() bool }); ok { // of a combination it depends on what it is made of
+		return o.OnePassGram()
+	}
+	_, ok := a.(GramMultiplier)
+	return ok
+}
+
 // FrobeniusNorm returns ||A||_F and true, or false if a cannot tell it for less than its elements one by one.
 func FrobeniusNorm(a Operator) (norm float64, known bool, err error) {
 	n, ok := a.(Normer)

@@ -95,9 +95,44 @@ func TestOperatorsAreWhatTheySay(t *testing.T) {
 		{"shifted", linop.NewCentred(operator, []float64{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10}), shifted, norm + mat.Norm(shifted, 2)},
 		{"stream", linop.NewStream(blocks{a, 5}), a, 0},
 		{"stream of one block", linop.NewStream(linop.Dense(a.RawMatrix())), a, 0},
+		{"centred rows", linop.NewStream(c1), &centred, 2 * norm},
+		{"rows of a product", linop.NewStream(linop.NewCentred(linop.Product(operator, linop.Of(b)), make([]float64, 9))), &ab, norm * mat.Norm(b, 2)},
+		{"rows with a context", linop.NewStream(linop.WithContext(context.Background(), operator).(linop.Rows)), a, 0},
 		{"with a context", linop.WithContext(context.Background(), c1), &centred, 2 * norm},
 	} {
 		t.Run(tc.name, func(t *testing.T) { linoptest.Run(t, tc.a, tc.want, tc.size) })
+	}
+}
+
+// A combination takes one pass for both products where what it is made of does.
+func TestOnePassGram(t *testing.T) {
+	a := random(20, 6, 1)
+	stream, dense := linop.NewStream(blocks{a, 7}), linop.Of(a)
+	centred := func(a linop.Operator) linop.Operator {
+		c, err := linop.Centre(a)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	for _, tc := range []struct {
+		a    linop.Operator
+		want bool
+	}{
+		{stream, true}, {dense, false}, {centred(stream), true}, {centred(dense), false}, {linop.NewCentred(stream, make([]float64, 6)), false},
+		{linop.WithContext(context.Background(), stream), true}, {linop.WithContext(context.Background(), dense), false},
+	} {
+		if linop.OnePassGram(tc.a) != tc.want {
+			t.Errorf("%T: %v", tc.a, !tc.want)
+		}
+		before := stream.Passes()
+		x, g := random(6, 2, 2).RawMatrix(), mat.NewDense(6, 2, nil).RawMatrix()
+		if err := linop.MulGramTo(tc.a, g, blas64.General{}, x); err != nil {
+			t.Fatal(err)
+		}
+		if passes := stream.Passes() - before; tc.want && passes != 1 {
+			t.Errorf("%T: %d passes", tc.a, passes)
+		}
 	}
 }
 

@@ -43,10 +43,7 @@ func (c *Counted) MulGramTo(dst, y, x blas64.General) error {
 }
 
 // OnePassGram reports whether A applies AᵀA in one pass.
-func (c *Counted) OnePassGram() bool {
-	_, ok := c.Operator.(linop.GramMultiplier)
-	return ok
-}
+func (c *Counted) OnePassGram() bool { return linop.OnePassGram(c.Operator) }
 
 // FrobeniusNorm returns ||A||_F and whether A knows it. It is not counted: a matrix in memory finds it for less than a product,
 // and a stream on its first pass.
