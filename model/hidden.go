@@ -92,7 +92,7 @@ func (h *Hidden) check(n, i, first int) error {
 
 // maxBatchTokens is the size of the batches that a block runs on: enough rows for fast matrix products, few enough that
 // the activations of a batch stay in the cache levels near the cores.
-const maxBatchTokens = 512
+const maxBatchTokens = 1024
 
 // batch is some sequences of (padded) equal length that run through a block together.
 type batch struct {
