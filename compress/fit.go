@@ -219,15 +219,13 @@ func (b *block) fit(l linear, rank int, path *compressedPath) (structure.Layer, 
 	if err != nil {
 		return nil, report, err
 	}
-	factors, err := s.Factors(rank)
-	if err != nil {
-		return nil, report, err
-	}
 	report.Spectrum = thinned(s.Values())
-	if factors, err = path.refit(l, w, factors, &report); err != nil {
-		return nil, report, err
+	var layer *structure.LowRank
+	if path.active {
+		layer, err = b.refitted(l, w, s, rank, path, &report)
+	} else {
+		layer, err = b.cut(l, s, rank)
 	}
-	layer, err := b.layer(l, factors)
 	if err != nil {
 		return nil, report, err
 	}
@@ -235,40 +233,60 @@ func (b *block) fit(l linear, rank int, path *compressedPath) (structure.Layer, 
 	return layer, report, err
 }
 
-// layer returns the layer that factors make with the dense layer's bias, rounded to the type in which it is written.
-func (b *block) layer(l linear, factors *lowrank.Factors) (*structure.LowRank, error) {
-	bias, err := b.bias(l)
+// cut returns the layer of a spectrum's best factors with the dense layer's bias, rounded to the type in which it is
+// written.
+func (b *block) cut(l linear, s *lowrank.Spectrum, rank int) (*structure.LowRank, error) {
+	f, err := s.FactorsFloat32(rank)
 	if err != nil {
 		return nil, err
 	}
-	return b.stored(structure.NewLowRank(factors.B, factors.A, factors.Bias(bias)))
+	return b.layer(l, f.B.Data, f.A.Data, f.Shift)
 }
 
-// bias returns the bias of the dense layer, or nil.
-func (b *block) bias(l linear) ([]float64, error) {
-	source := b.run.model.Source()
-	if !source.Has(l.module + ".bias") {
-		return nil, nil
-	}
-	values, err := source.Float32(l.module+".bias", nil)
+// refitted is cut with B fitted again to the inputs of the compressed path.
+func (b *block) refitted(l linear, w *mat.Dense, s *lowrank.Spectrum, rank int, path *compressedPath, report *Layer) (*structure.LowRank, error) {
+	f, err := s.Factors(rank)
 	if err != nil {
 		return nil, err
 	}
-	bias := make([]float64, len(values))
-	for i, v := range values {
-		bias[i] = float64(v)
+	if f, err = path.refit(l, w, f, report); err != nil {
+		return nil, err
 	}
-	return bias, nil
+	layer := structure.NewLowRank(f.B, f.A, nil)
+	return b.layer(l, layer.B().Data, layer.A().Data, f.Shift)
 }
 
-// stored returns the layer with its factors rounded to the type in which they are written.
-func (b *block) stored(l *structure.LowRank) (*structure.LowRank, error) {
-	for _, values := range [][]float32{l.B().Data, l.A().Data} {
+// layer returns the layer of factors b0 (m x r) and a0 (r x n), which it rounds to the type in which they are written, with
+// the dense layer's bias and shift.
+func (b *block) layer(l linear, b0, a0 []float32, shift []float64) (*structure.LowRank, error) {
+	bias, err := b.bias(l, shift)
+	if err != nil {
+		return nil, err
+	}
+	for _, values := range [][]float32{b0, a0} {
 		if err := round(b.rounding, values); err != nil {
 			return nil, err
 		}
 	}
-	return l.StoredAs(b.rounding), nil
+	return structure.LowRankOf(l.m, l.n, len(b0)/l.m, b0, a0, bias).StoredAs(b.rounding), nil
+}
+
+// bias returns the dense layer's bias and shift (m values, or nil), added; nil if there is neither.
+func (b *block) bias(l linear, shift []float64) ([]float32, error) {
+	var bias []float32
+	if source := b.run.model.Source(); source.Has(l.module + ".bias") {
+		var err error
+		if bias, err = source.Float32(l.module+".bias", nil); err != nil {
+			return nil, err
+		}
+	}
+	if shift != nil && bias == nil {
+		bias = make([]float32, l.m)
+	}
+	for i, v := range shift {
+		bias[i] = float32(float64(bias[i]) + v)
+	}
+	return bias, nil
 }
 
 // round rounds values in place to type t, which must hold them.

@@ -45,11 +45,12 @@ func (f *Fitter) Layer(index int, name string, factors *lowrank.Factors) (*struc
 	if err != nil {
 		return nil, err
 	}
-	bias, err := (&block{run: f.run}).bias(l)
+	bias, err := (&block{run: f.run}).bias(l, factors.Shift)
 	if err != nil {
 		return nil, err
 	}
-	return structure.NewLowRank(factors.B, factors.A, factors.Bias(bias)), nil
+	layer := structure.NewLowRank(factors.B, factors.A, nil)
+	return structure.LowRankOf(l.m, l.n, layer.Rank(), layer.B().Data, layer.A().Data, bias), nil
 }
 
 func (f *Fitter) linear(index int, name string) (linear, error) {

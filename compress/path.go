@@ -66,9 +66,6 @@ func (p *compressedPath) capture(ctx context.Context, i int) error {
 
 // refit returns f with B fitted again to the inputs of the path, and notes both errors.
 func (p *compressedPath) refit(l linear, w *mat.Dense, f *lowrank.Factors, report *Layer) (*lowrank.Factors, error) {
-	if !p.active {
-		return f, nil
-	}
 	m := p.moments[model.CaptureOf(l.name)]
 	if err := m.Check(); err != nil {
 		return nil, err

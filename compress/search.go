@@ -174,11 +174,7 @@ func (b *block) cuts(at int, ranks []int) ([]trial, error) {
 	}
 	trials := make([]trial, len(ranks))
 	for j, rank := range ranks {
-		factors, err := s.Factors(rank)
-		if err != nil {
-			return nil, fmt.Errorf("compress: %s: %w", l.module, err)
-		}
-		layer, err := b.layer(l, factors)
+		layer, err := b.cut(l, s, rank)
 		if err != nil {
 			return nil, fmt.Errorf("compress: %s: %w", l.module, err)
 		}

@@ -1,7 +1,6 @@
 package lowrank
 
 import (
-	"fmt"
 	"math"
 	"slices"
 
@@ -117,85 +116,6 @@ func (s *Spectrum) optimum(c *Certificate) {
 	c.Optimum = s.Tail(c.Rank)
 	if s.plain {
 		c.PlainOptimum = c.Optimum
-	}
-}
-
-// Factors returns the best factors of rank k without measuring them: their certificate is empty. Of the sign that each
-// column of B and row of A could share, it takes the one that makes the column's element of largest magnitude (the first of
-// several) positive.
-func (s *Spectrum) Factors(k int) (*Factors, error) {
-	m, n := s.w.Dims()
-	if err := checkRank(k, m, n); err != nil {
-		return nil, err
-	}
-	if k > s.known {
-		return nil, fmt.Errorf("lowrank: rank %d from a spectrum that was made for ranks up to %d", k, s.known)
-	}
-	f := &Factors{S: slices.Clone(s.values[:k]), B: mat.NewDense(m, k, nil)}
-	w, b := s.w.RawMatrix(), f.B.RawMatrix().Data
-	carrier := IntoA // which factor has the singular values so far
-	if s.left != nil {
-		for i := range k {
-			for j, v := range s.left[i*m : (i+1)*m] {
-				b[j*k+i] = v
-			}
-		}
-		f.A = mat.NewDense(k, n, nil)
-		simd.Dgemm(blas.NoTrans, blas.NoTrans, k, n, m, 1, s.left, m, w.Data, w.Stride, 0, f.A.RawMatrix().Data, n)
-	} else {
-		carrier = IntoB
-		simd.Dgemm(blas.NoTrans, blas.Trans, m, k, s.p, 1, s.m, s.p, s.right, s.p, 0, b, k)
-		f.A = s.unscale(k)
-	}
-	f.balance(carrier, s.split)
-	if s.mean != nil {
-		f.Shift = shift(s.w, f.B, f.A, s.mean)
-	}
-	return f, nil
-}
-
-// shift returns (W - B A) x̄ for the mean input x̄.
-func shift(w, b, a *mat.Dense, mean []float64) []float64 {
-	m, n := w.Dims()
-	_, k := b.Dims()
-	rw, rb, ra := w.RawMatrix(), b.RawMatrix(), a.RawMatrix()
-	inner, out := make([]float64, k), make([]float64, m)
-	simd.Dgemv(blas.NoTrans, k, n, 1, ra.Data, ra.Stride, mean, 1, 0, inner, 1)
-	simd.Dgemv(blas.NoTrans, m, n, 1, rw.Data, rw.Stride, mean, 1, 0, out, 1)
-	simd.Dgemv(blas.NoTrans, m, k, -1, rb.Data, rb.Stride, inner, 1, 1, out, 1)
-	return out
-}
-
-// balance fixes the signs and moves the singular values, which carrier has, to where split wants them. Values at rounding
-// level count as the largest such value, so that nothing is divided by zero.
-func (f *Factors) balance(carrier, split Split) {
-	m, k := f.B.Dims()
-	_, n := f.A.Dims()
-	b, a := f.B.RawMatrix(), f.A.RawMatrix()
-	toB := make([]float64, k) // column i of B is multiplied by this, row i of A by its inverse
-	floor := float64(max(m, n)) * 0x1p-52 * f.S[0]
-	largest := make([]float64, k) // element of each column of B
-	for j := range m {
-		for i, x := range b.Data[j*b.Stride : j*b.Stride+k] {
-			if math.Abs(x) > math.Abs(largest[i]) {
-				largest[i] = x
-			}
-		}
-	}
-	for i, v := range f.S {
-		if v = max(v, floor); v == 0 {
-			v = 1
-		}
-		toB[i] = math.Copysign(math.Pow(v, split.powerOfB()-carrier.powerOfB()), largest[i])
-	}
-	for j := range m {
-		row := b.Data[j*b.Stride : j*b.Stride+k]
-		for i := range row {
-			row[i] *= toB[i]
-		}
-	}
-	for i := range k {
-		simd.Dscal(1/toB[i], a.Data[i*a.Stride:i*a.Stride+n])
 	}
 }
 

@@ -355,3 +355,65 @@ func double(g blas32.General) *mat.Dense {
 	}
 	return a
 }
+
+// Factors cut in float32 are as good as those cut in float64 and rounded, with one of either side longer, with and without a
+// mean.
+func TestFactorsFloat32(t *testing.T) {
+	rng := rand.New(rand.NewPCG(33, 34))
+	for _, shape := range [][2]int{{40, 70}, {70, 40}} {
+		m, n := shape[0], shape[1]
+		w, x := gaussian(rng, m, n), inputs(rng, 4*n, n)
+		g, mean := moment(x), make([]float64, n)
+		for j := range n {
+			mean[j] = mat.Sum(x.ColView(j)) / float64(4*n)
+		}
+		g.ScaleSym(1/float64(4*n), g)
+		plain, err := lowrank.NewWhitener(g)
+		if err != nil {
+			t.Fatal(err)
+		}
+		centred, err := lowrank.NewCentredWhitener(g, mean)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name, h := range map[string]*lowrank.Whitener{"plain": plain, "centred": centred} {
+			s, err := h.Spectrum(w, 0, lowrank.Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, k := range []int{1, 13, 39} {
+				f, err := s.FactorsFloat32(k)
+				if err != nil {
+					t.Fatal(err)
+				}
+				wide, err := s.Factors(k)
+				if err != nil {
+					t.Fatal(err)
+				}
+				got, err := s.Certify(double(f.B), double(f.A))
+				if err != nil {
+					t.Fatal(err)
+				}
+				u := 2 * math.Sqrt(float64(m+n)) * 0x1p-24
+				if loss := got.Weighted/got.Optimum - 1; !(loss <= u+square(u*got.WeightedNorm/got.Optimum)) {
+					t.Errorf("%s %dx%d rank %d: error %.3g above the optimum", name, m, n, k, loss)
+				}
+				var d mat.Dense
+				d.Sub(double(f.B), wide.B)
+				if e := mat.Norm(&d, 2) / mat.Norm(wide.B, 2); !(e < 2e-5) {
+					t.Errorf("%s %dx%d rank %d: B differs by %.3g", name, m, n, k, e)
+				}
+				if (f.Shift == nil) != (name == "plain") {
+					t.Errorf("%s: shift of %d values", name, len(f.Shift))
+				}
+				for i, v := range f.Shift {
+					if size := math.Abs(wide.Shift[i]) + mat.Norm(w.RowView(i), 2)*norm(mean); !(math.Abs(v-wide.Shift[i]) < 1e-5*size) {
+						t.Errorf("%s %dx%d rank %d: shift %d is %v, in float64 %v", name, m, n, k, i, v, wide.Shift[i])
+					}
+				}
+			}
+		}
+	}
+}
+
+func norm(x []float64) float64 { return mat.Norm(mat.NewVecDense(len(x), x), 2) }
