@@ -34,31 +34,27 @@ type SVD[T Float] struct {
 	transposed bool
 }
 
-// Vectors says which singular vectors of one side are computed.
+// Vectors says how many singular vectors of one side are computed: a number, of those of the largest values, or Thin or Full.
 type Vectors int
 
 const (
-	NoVectors Vectors = iota
-	Thin              // min(m, n), as many as there are values
-	Full              // all of them, a basis of the whole space: m on the left, n on the right
+	NoVectors Vectors = 0
+	Thin      Vectors = -1 // min(m, n), as many as there are values
+	Full      Vectors = -2 // all of them, a basis of the whole space: m on the left, n on the right
 )
 
 // tallRatio is from which m/n on a matrix is reduced to a triangle first.
 const tallRatio = 1.4
 
-// Factorize computes all singular values of a (m x n, row stride lda), which is not modified, and the vectors asked for. It fails
-// with ErrNotFinite.
+// Factorize computes all singular values of a (m x n, row stride lda), which is not modified, and the vectors asked for; fewer
+// are less work. It fails with ErrNotFinite, and panics if more than min(m, n) vectors are asked for by number.
 func (s *SVD[T]) Factorize(left, right Vectors, m, n int, a []T, lda int) error {
 	return s.factorize(left.count(m, n), right.count(n, m), m, n, a, lda)
 }
 
-// FactorizeTop computes all singular values of a and the vectors of the k largest, for less work than all. It panics unless
-// 0 <= k <= min(m, n).
+// FactorizeTop computes all singular values of a and the vectors of the k largest of both sides.
 func (s *SVD[T]) FactorizeTop(m, n int, a []T, lda, k int) error {
-	if k < 0 || k > min(m, n) {
-		panic(fmt.Sprintf("lapack: %d singular vectors of a matrix of %d x %d", k, m, n))
-	}
-	return s.factorize(k, k, m, n, a, lda)
+	return s.Factorize(Vectors(k), Vectors(k), m, n, a, lda)
 }
 
 // FactorizeValues computes the singular values of a only.
@@ -100,15 +96,15 @@ func (g General[T]) columnsTo(dst *mat.Dense) {
 
 // count returns how many vectors of length n there are to compute; the other side's have length other.
 func (v Vectors) count(n, other int) int {
-	switch v {
-	case NoVectors:
-		return 0
-	case Thin:
+	switch {
+	case v == Thin:
 		return min(n, other)
-	case Full:
+	case v == Full:
 		return n
+	case v < 0 || int(v) > min(n, other):
+		panic(fmt.Sprintf("lapack: %d singular vectors of length %d of a matrix of %d x %d", int(v), n, n, other))
 	}
-	panic(fmt.Sprintf("lapack: Vectors(%d)", int(v)))
+	return int(v)
 }
 
 func (s *SVD[T]) factorize(lefts, rights, m, n int, a []T, lda int) error {

@@ -193,44 +193,34 @@ func largestMagnitude(x []float64) float64 {
 	return largest
 }
 
-// exact works on the triangular factor R of the longer side: x = Q R for m > p, whose right vectors are R's, or xᵀ = Q R,
-// whose left vectors are R's right ones. R's own decomposition is gonum's.
+// exact uses the singular value decomposition of x itself.
 func (s *Spectrum) exact(m, p int, x []float64) {
-	scale, scaled := scaledCopy(x)
-	rows, order := m, p
-	if m <= p {
-		rows, order = p, m
-		t := make([]float64, m*p)
-		for i := range m {
-			for j, v := range scaled[i*p : (i+1)*p] {
-				t[j*m+i] = v
-			}
-		}
-		scaled = t
+	known := lapack.Vectors(min(s.known, m, p))
+	left, right := known, lapack.NoVectors
+	if m > p {
+		left, right = right, left
 	}
-	var qr lapack.QR[float64]
-	qr.Factorize(rows, order, scaled, order)
-	r := mat.NewDense(order, order, nil)
-	qr.RTo(r.RawMatrix().Data, order)
-	var svd mat.SVD
-	if !svd.Factorize(r, mat.SVDThinV) {
-		panic("lowrank: gonum's SVD did not converge on finite numbers")
+	var svd lapack.SVD[float64]
+	if err := svd.Factorize(left, right, m, p, x, p); err != nil {
+		panic(err) // the elements are finite
 	}
 	m0, n0 := s.w.Dims()
 	s.values = make([]float64, min(m0, n0))
-	copy(s.values, svd.Values(nil))
-	simd.Dscal(scale, s.values)
-	var v mat.Dense
-	svd.VTo(&v)
-	vectors := make([]float64, s.known*order)
-	for i := range min(s.known, order) {
-		mat.Col(vectors[i*order:(i+1)*order], i, &v)
-	}
+	copy(s.values, svd.Values())
 	if m <= p {
-		s.left, s.right, s.m = vectors, nil, nil
+		s.left, s.right, s.m = packed(svd.U(), s.known), nil, nil
 	} else {
-		s.left, s.right, s.m = nil, vectors, x
+		s.left, s.right, s.m = nil, packed(svd.V(), s.known), x
 	}
+}
+
+// packed returns the rows of v without gaps, and zeros up to k rows.
+func packed(v lapack.General[float64], k int) []float64 {
+	p := make([]float64, k*v.Cols)
+	for i := range v.Rows {
+		copy(p[i*v.Cols:], v.Data[i*v.Stride:][:v.Cols])
+	}
+	return p
 }
 
 // spectrum decomposes W T with vectors for ranks up to k.
