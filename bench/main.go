@@ -43,7 +43,7 @@ var suites = []struct {
 }{
 	{"gemm", "matrix products and BLAS against OpenBLAS and gonum", gemmCases, nil},
 	{"dense", "eigenvalues, Cholesky and QR against LAPACK on OpenBLAS", denseCases, nil},
-	{"sketch", "randomised factorisations", noCases("package sketch"), nil},
+	{"sketch", "truncated singular value decompositions at equal error, against scikit-learn, ARPACK, PyTorch and fbpca", sketchCases, nil},
 	{"model", "SmolLM2 prompt processing, decoding and tokenising", modelCases, nil},
 	{"compress", "compressing a whole checkpoint against PyTorch", nil, runCompress},
 	{"train", "training steps against PyTorch", noCases("package pretrain"), nil},

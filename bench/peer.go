@@ -35,7 +35,9 @@ type answer struct {
 	Sum     float64 `json:"sum"`
 	Size    float64 `json:"size"`
 	Seconds float64 `json:"seconds"`
-	Error   string  `json:"error"`
+	// Distance is the relative error of the result, where both sides approximate.
+	Distance float64 `json:"distance"`
+	Error    string  `json:"error"`
 }
 
 // peer is a running driver.

@@ -22,6 +22,10 @@ type record struct {
 	OursPeak int64 `json:"ours_peak_bytes,omitempty"`
 	PeerPeak int64 `json:"peer_peak_bytes,omitempty"`
 
+	// Of approximations: relative errors of both results.
+	OursError float64 `json:"ours_error,omitempty"`
+	PeerError float64 `json:"peer_error,omitempty"`
+
 	work float64 // operations, tokens, bytes of one call, for the table
 	unit string
 }
@@ -62,6 +66,9 @@ func tablePrinter(w io.Writer) printer {
 			return err
 		}
 		rates := rate(r.work, r.Ours, r.unit) + ", " + rate(r.work, r.PeerTime, r.unit)
+		if r.PeerError > 0 {
+			rates = fmt.Sprintf("errors %.7f, %.7f", r.OursError, r.PeerError)
+		}
 		if r.PeerPeak > 0 {
 			rates = fmt.Sprintf("peak memory %d MB, %d MB", r.OursPeak>>20, r.PeerPeak>>20)
 		}

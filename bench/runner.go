@@ -54,7 +54,9 @@ type prepared struct {
 	ours     func() error
 	gonum    func() error               // nil when gonum has no such routine
 	checksum func() (sum, size float64) // of the result that the last call left; nil when there is nothing to compare
-	close    func()
+	// match, if not nil, sets ours to an accuracy as good as the peer's distance from the exact result, and returns its own.
+	match func(theirs float64) (ours float64, err error)
+	close func()
 }
 
 // contender is one of those who run a case in turn.
@@ -113,6 +115,7 @@ func measure(ctx context.Context, bc benchCase, threads int, c config, peers *pe
 	runtime.GC()
 	ours := &contender{name: "eckart", run: local(p.ours)}
 	contenders := []*contender{ours}
+	var distances [2]float64
 	if err := p.ours(); err != nil {
 		return nil, err
 	}
@@ -124,6 +127,12 @@ func measure(ctx context.Context, bc benchCase, threads int, c config, peers *pe
 		if err := agree(bc, p, answer); err != nil {
 			return nil, fmt.Errorf("%s: %w", peer.name, err)
 		}
+		if p.match != nil {
+			distances[1] = answer.Distance
+			if distances[0], err = p.match(answer.Distance); err != nil {
+				return nil, fmt.Errorf("%s: %w", answer.Library, err)
+			}
+		}
 		contenders = append(contenders, &contender{name: answer.Library, version: answer.Version, run: peer.time})
 	}
 	if p.gonum != nil && wanted(c, "gonum") {
@@ -132,7 +141,11 @@ func measure(ctx context.Context, bc benchCase, threads int, c config, peers *pe
 	if err := interleave(ctx, contenders, c.pace); err != nil {
 		return nil, err
 	}
-	return records(bc, threads, contenders), nil
+	rs := records(bc, threads, contenders)
+	for i := range rs {
+		rs[i].OursError, rs[i].PeerError = distances[0], distances[1]
+	}
+	return rs, nil
 }
 
 // agree compares the checksum of our result with the peer's.

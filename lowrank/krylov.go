@@ -2,121 +2,337 @@ package lowrank
 
 import (
 	"math"
-	"math/rand/v2"
 
 	"gonum.org/v1/gonum/blas"
-	"gonum.org/v1/gonum/mat"
+	"gonum.org/v1/gonum/blas/blas64"
 
 	"github.com/eckart-go/eckart/internal/simd"
-	"github.com/eckart-go/eckart/lapack"
+	"github.com/eckart-go/eckart/linop"
+	"github.com/eckart-go/eckart/sketch"
 )
 
 // KrylovOptions tunes Method Krylov; the zero value is the recommended setting.
 type KrylovOptions struct {
-	Oversample int    // columns of the random block beyond the rank; 0 means 10
-	Blocks     int    // blocks of the Krylov space, each two products with the matrix; 0 means 4
-	Seed       uint64 // of the random block
+	// Accuracy is how far the error may be above that of the best rank-k matrix, relative to it, when the iteration stops;
+	// 0 means 1e-3. The distance is estimated from how the singular values still grow.
+	Accuracy   float64
+	Oversample int    // columns of a block beyond the rank, for blocks of the rank's size; 0 means 10
+	Block      int    // columns of a block; 0 means rank + Oversample, for A in memory at most 32
+	MaxPasses  int    // passes over A after which it stops in any case; 0 means 40
+	Seed       uint64 // of the random start
 }
 
-// probes is the number of random vectors that bound the norm of what the Krylov space has missed: the bound fails with
-// probability 10^-probes (Halko, Martinsson, Tropp 2011, lemma 4.1 with alpha = 10).
-const probes = 10
+// defaultAccuracy is what KrylovOptions.Accuracy 0 means.
+const defaultAccuracy = 1e-3
 
-// krylov projects a on the block Krylov space of A Aᵀ and a random start (Musco, Musco 2015, algorithm 2) and truncates the
-// projection. Where the space would be nearly everything, it computes the decomposition of a itself.
-func krylov(w mat.Matrix, k int, opts Options) (*Factors, error) {
-	a, err := finite("the matrix", w)
-	if err != nil {
-		return nil, err
+// bidiagonal is a block Golub-Kahan process: bases U and V of the Krylov spaces of A Aᵀ and AᵀA, started by a random block V_1,
+// and C = UᵀA V (Golub, Luk, Overton 1981; its spaces are those of Musco, Musco 2015). AᵀU = V Cᵀ holds to rounding after
+// every pair of products, so U C Vᵀ = U UᵀA: the best approximation in the range of U is that of the small C.
+type bidiagonal struct {
+	a       *sketch.Counted
+	m, n    int
+	u, v    columns
+	c       blas64.General // room for all of UᵀAV
+	block   int
+	orth    sketch.Orthonormaliser
+	energy  []float64 // sum of the k largest squared singular values of C, after each product
+	endless bool      // the residual of the last step is rounding: nothing is left to find
+}
+
+// columns is a growing list of columns, m x n, with room for more.
+type columns struct {
+	blas64.General
+	room int
+}
+
+// add appends a block.
+func (c *columns) add(b blas64.General) {
+	if need := c.Cols + b.Cols; need > c.room {
+		room := max(need, 2*c.room)
+		grown := make([]float64, b.Rows*room)
+		for i := range b.Rows {
+			copy(grown[i*room:], c.Data[i*c.Stride:i*c.Stride+c.Cols])
+		}
+		c.General = blas64.General{Rows: b.Rows, Cols: c.Cols, Stride: room, Data: grown}
+		c.room = room
 	}
+	for i := range b.Rows {
+		copy(c.Data[i*c.Stride+c.Cols:], b.Data[i*b.Stride:i*b.Stride+b.Cols])
+	}
+	c.Cols += b.Cols
+}
+
+// last returns the last b columns.
+func (c *columns) last(b int) blas64.General {
+	return blas64.General{Rows: c.Rows, Cols: b, Stride: c.Stride, Data: c.Data[c.Cols-b:]}
+}
+
+// krylovFactors runs the process until the rank-k part is accurate enough.
+func krylovFactors(a linop.Operator, k int, opts Options) (*approximation, error) {
 	m, n := a.Dims()
-	if err := checkRank(k, m, n); err != nil {
+	counted := &sketch.Counted{Operator: a}
+	p := &bidiagonal{a: counted, m: m, n: n, block: opts.Krylov.block(k, a)}
+	if err := p.start(opts.Krylov.Seed); err != nil {
 		return nil, err
 	}
-	block, depth := k+opts.Krylov.Oversample, opts.Krylov.Blocks
-	if opts.Krylov.Oversample <= 0 {
-		block = k + 10
+	stop := stopping{accuracy: opts.Krylov.accuracy()}
+	maxPasses := opts.Krylov.MaxPasses
+	if maxPasses == 0 {
+		maxPasses = 40
 	}
-	if depth <= 0 {
-		depth = 4
-	}
-	if block*depth >= min(m, n) {
-		s, err := spectrumOf(a, nil, k, Options{Split: opts.Split})
-		if err != nil {
+	for right := false; ; right = !right {
+		// the next product needs room for a block on its side
+		if p.u.Cols+p.block > min(m, n) {
+			return nil, errSpaceFull
+		}
+		multiply := p.extendLeft
+		if right {
+			multiply = p.extendRight
+		}
+		if err := multiply(k); err != nil {
 			return nil, err
 		}
-		return s.Cut(k)
+		if p.a.Cost.Passes == 1 { // a stream finds its norm on its first pass
+			var err error
+			if stop.norm, stop.known, err = counted.FrobeniusNorm(); err != nil {
+				return nil, err
+			}
+		}
+		if excess, done := stop.check(p); p.u.Cols >= k && (done || p.a.Cost.Passes >= maxPasses) {
+			f := compress(p.u.General, p.small(), p.v.General, k)
+			f.excess, f.cost = excess, p.a.Cost
+			return f, nil
+		}
 	}
-	rng := rand.New(rand.NewPCG(opts.Krylov.Seed, 0x6b72796c6f76))
-	q := krylovBasis(a, block, depth, rng)
-	size := block * depth
-	c := mat.NewDense(size, n, nil) // Qᵀ A
-	ra, rc := a.RawMatrix(), c.RawMatrix()
-	simd.Dgemm(blas.Trans, blas.NoTrans, size, n, m, 1, q, size, ra.Data, ra.Stride, 0, rc.Data, n)
-	s, err := spectrumOf(c, nil, k, Options{Split: opts.Split})
-	if err != nil {
-		return nil, err
-	}
-	inner, err := s.Cut(k)
-	if err != nil {
-		return nil, err
-	}
-	f := &Factors{B: mat.NewDense(m, k, nil), A: inner.A, S: inner.S}
-	rb := inner.B.RawMatrix()
-	simd.Dgemm(blas.NoTrans, blas.NoTrans, m, k, size, 1, q, size, rb.Data, rb.Stride, 0, f.B.RawMatrix().Data, k)
-	f.balance(opts.Split, opts.Split)
-	norm := frobenius(a)
-	f.certify(a, frobenius, Certificate{WeightedNorm: norm, FrobeniusNorm: norm, Method: "krylov", LowerBound: true})
-	f.Cert.Optimum = optimumBound(a, q, c, s, k, rng)
-	f.Cert.PlainOptimum = f.Cert.Optimum
-	return f, nil
 }
 
-// krylovBasis returns an orthonormal basis (m x block*depth) of A W, (A Aᵀ) A W, ..., for a Gaussian W.
-func krylovBasis(a *mat.Dense, block, depth int, rng *rand.Rand) []float64 {
-	m, n := a.Dims()
-	r := a.RawMatrix()
-	size := block * depth
-	basis, half, part := make([]float64, m*size), make([]float64, n*block), make([]float64, m*block)
-	for i := range half {
-		half[i] = rng.NormFloat64()
-	}
-	var qr lapack.QR[float64]
-	for d := range depth {
-		if d > 0 {
-			simd.Dgemm(blas.Trans, blas.NoTrans, n, block, m, 1, r.Data, r.Stride, part, block, 0, half, block)
-		}
-		simd.Dgemm(blas.NoTrans, blas.NoTrans, m, block, n, 1, r.Data, r.Stride, half, block, 0, part, block)
-		qr.Factorize(m, block, part, block) // each block by itself, so that the small directions survive the powers
-		qr.QTo(block, part, block)
-		for i := range m {
-			copy(basis[i*size+d*block:i*size+(d+1)*block], part[i*block:])
-		}
-	}
-	qr.Factorize(m, size, basis, size)
-	qr.QTo(size, basis, size)
-	return basis
+// start makes the random first block of V.
+func (p *bidiagonal) start(seed uint64) error {
+	v := general(p.n, p.block)
+	sketch.GaussianTo(v, seed, 0)
+	p.orth.Basis(v)
+	p.v.add(v)
+	return nil
 }
 
-// optimumBound returns a lower bound of the error of the best matrix of rank k. AᵀA = CᵀC + EᵀE for C = Qᵀ A and
-// E = A - Q C, so the i-th squared singular value of A is at most C's plus ||E||_2^2 (Weyl), which probes bound.
-func optimumBound(a *mat.Dense, q []float64, c *mat.Dense, s *Spectrum, k int, rng *rand.Rand) float64 {
-	m, n := a.Dims()
-	size, _ := c.Dims()
-	e := mat.DenseCopyOf(a)
-	re, rc := e.RawMatrix(), c.RawMatrix()
-	simd.Dgemm(blas.NoTrans, blas.NoTrans, m, n, size, -1, q, size, rc.Data, rc.Stride, 1, re.Data, re.Stride)
-	x, y := make([]float64, n), make([]float64, m)
-	var missed float64
-	for range probes {
-		for i := range x {
-			x[i] = rng.NormFloat64()
-		}
-		simd.Dgemv(blas.NoTrans, m, n, 1, re.Data, re.Stride, x, 1, 0, y, 1)
-		missed = max(missed, math.Sqrt(simd.Dsumsq(y)))
+// extendLeft adds a block to U: what A V_j has outside of U. A V = U C holds then too, so the process may end here as well.
+func (p *bidiagonal) extendLeft(k int) error {
+	b := p.block
+	w, r := general(p.m, b), general(b, b)
+	if err := p.a.MulTo(w, contiguous(p.v.last(b))); err != nil {
+		return err
 	}
-	missed *= 10 * math.Sqrt(2/math.Pi)
-	rest, tail := frobenius(e), s.Tail(k)
-	bound := rest*rest + tail*tail - float64(k)*missed*missed
-	return math.Sqrt(max(0, bound))
+	if err := finiteBlock(w); err != nil {
+		return err
+	}
+	size := norm(w)
+	p.outside(p.u.General, w, r)
+	p.u.add(w)
+	p.setHalf(r)
+	p.note(k, norm(r) <= rounding*size)
+	return nil
+}
+
+// extendRight adds a block to V: what AᵀU_j has outside of V.
+func (p *bidiagonal) extendRight(k int) error {
+	b := p.block
+	z, t := general(p.n, b), general(b, b)
+	if err := p.a.MulTransTo(z, contiguous(p.u.last(b))); err != nil {
+		return err
+	}
+	if err := finiteBlock(z); err != nil {
+		return err
+	}
+	size := norm(z)
+	h := p.outside(p.v.General, z, t)
+	p.v.add(z)
+	p.setRows(h, t)
+	p.note(k, norm(t) <= rounding*size)
+	return nil
+}
+
+// rounding is what a product's part outside of a space may be, relatively, and still be nothing.
+const rounding = 64 * 0x1p-52
+
+// note keeps the energy after a product, once there are k values.
+func (p *bidiagonal) note(k int, exhausted bool) {
+	p.endless = exhausted
+	if p.u.Cols >= k {
+		p.energy = append(p.energy, topEnergy(p.small(), k))
+	}
+}
+
+// outside overwrites w by an orthonormal basis of what it has outside of the range of the orthonormal q, and r by the triangular
+// factor of that; it returns the coefficients qᵀw. Everything is done twice, which is enough (Barlow, Smoktunowicz 2013).
+func (p *bidiagonal) outside(q, w, r blas64.General) (h blas64.General) {
+	h = general(q.Cols, w.Cols)
+	r1, r2, h2 := general(w.Cols, w.Cols), general(w.Cols, w.Cols), general(q.Cols, w.Cols)
+	subtractProjection(q, w, h)
+	before := p.orth.Householder
+	p.orth.Once(w, r1)
+	subtractProjection(q, w, h2)
+	p.orth.Once(w, r2)
+	if p.orth.Householder > before { // directions that were made up have to leave q's range too
+		r3, h3 := general(w.Cols, w.Cols), general(q.Cols, w.Cols)
+		subtractProjection(q, w, h3)
+		p.orth.Factorize(w, r3)
+		multiply(blas.NoTrans, blas.NoTrans, 1, h3, r2, 1, h2)
+		r2 = product(r3, r2)
+	}
+	multiply(blas.NoTrans, blas.NoTrans, 1, h2, r1, 1, h) // w = q h + (q h2 + w' r2) r1
+	multiply(blas.NoTrans, blas.NoTrans, 1, r2, r1, 0, r)
+	return h
+}
+
+// subtractProjection computes h = qᵀw and w -= q h.
+func subtractProjection(q, w, h blas64.General) {
+	if q.Cols == 0 {
+		return
+	}
+	multiply(blas.Trans, blas.NoTrans, 1, q, w, 0, h)
+	multiply(blas.NoTrans, blas.NoTrans, -1, q, h, 1, w)
+}
+
+// reserve makes room in C for the next block of rows, and of columns.
+func (p *bidiagonal) reserve() {
+	need := p.v.Cols + p.block
+	if need <= p.c.Cols {
+		return
+	}
+	c := general(2*need, 2*need)
+	for i := range p.c.Rows {
+		copy(c.Data[i*c.Stride:], p.c.Data[i*p.c.Stride:i*p.c.Stride+p.c.Cols])
+	}
+	p.c = c
+}
+
+// setHalf sets the last rows of C to what A V_j = U h + U_j r says of them while the product with Aᵀ is to come: [0 r].
+func (p *bidiagonal) setHalf(r blas64.General) {
+	p.reserve()
+	first := p.u.Cols - p.block
+	for i := range p.block {
+		row := p.c.Data[(first+i)*p.c.Stride:]
+		clear(row[:first])
+		copy(row[first:], r.Data[i*r.Stride:i*r.Stride+p.block])
+	}
+}
+
+// setRows sets the last rows of C to what AᵀU_j = V h + V_j+1 t says of them: [hᵀ tᵀ].
+func (p *bidiagonal) setRows(h, t blas64.General) {
+	first := p.u.Cols - p.block
+	for j := range p.block {
+		row := p.c.Data[(first+j)*p.c.Stride:]
+		for i := range h.Rows {
+			row[i] = h.Data[i*h.Stride+j]
+		}
+		for i := range t.Rows {
+			row[h.Rows+i] = t.Data[i*t.Stride+j]
+		}
+	}
+}
+
+// small returns C.
+func (p *bidiagonal) small() blas64.General {
+	return blas64.General{Rows: p.u.Cols, Cols: p.v.Cols, Stride: p.c.Stride, Data: p.c.Data}
+}
+
+// topEnergy returns the sum of the k largest squared singular values of c, from its Gram matrix.
+func topEnergy(c blas64.General, k int) float64 {
+	n := c.Rows
+	gram := make([]float64, n*n)
+	scale := math.Sqrt(sumsq(c))
+	if scale == 0 {
+		return 0
+	}
+	simd.Dsyrk(blas.Upper, blas.NoTrans, n, c.Cols, 1, c.Data, c.Stride, 0, gram, n)
+	e := eigens.Get()
+	defer eigens.Put(e)
+	if err := e.FactorizeValues(blas.Upper, n, gram, n); err != nil {
+		return math.NaN()
+	}
+	var sum float64
+	for _, v := range e.Values()[max(0, n-k):] {
+		sum += max(0, v)
+	}
+	return sum
+}
+
+// stopping decides when a rank-k part is good enough.
+type stopping struct {
+	accuracy float64
+	norm     float64
+	known    bool
+}
+
+// check estimates by how much, relatively, the error is above the best one of rank k. The energy that the k leading values have
+// after each product grows towards its limit faster and faster, so that a geometric series, with the larger of the last two ratios of growth, is no less than what
+// is still to come as a rule; error^2 = ||A||^2 - energy.
+func (s stopping) check(p *bidiagonal) (excess float64, done bool) {
+	if p.endless {
+		return 0, true
+	}
+	i := len(p.energy) - 1
+	if i < 3 {
+		return math.Inf(1), false
+	}
+	now := p.energy[i]
+	last, before := now-p.energy[i-1], p.energy[i-1]-p.energy[i-2]
+	noise := 0x1p-50 * now // of the energies
+	if last <= noise {
+		return 0, true
+	}
+	ratio := max(last/before, before/(p.energy[i-2]-p.energy[i-3]))
+	if !(ratio < 1) {
+		return math.Inf(1), false
+	}
+	missing := last * ratio / (1 - ratio)
+	if i == 3 { // the first growth is that from a random start and says little of the next
+		missing *= 3
+	}
+	square := s.squaredError(p, now)
+	if missing <= noise {
+		return 0, true
+	}
+	if missing >= square {
+		return math.Inf(1), false
+	}
+	excess = math.Sqrt(square/(square-missing)) - 1
+	return excess, excess <= s.accuracy
+}
+
+// squaredError returns ||A||^2 - energy where the norm is known, else what of C is beyond the rank: less than that.
+func (s stopping) squaredError(p *bidiagonal, energy float64) float64 {
+	all := s.norm * s.norm
+	if !s.known {
+		all = sumsq(p.small())
+	}
+	return max(0, all-energy)
+}
+
+func (o KrylovOptions) accuracy() float64 {
+	if o.Accuracy == 0 {
+		return defaultAccuracy
+	}
+	return o.Accuracy
+}
+
+// narrowBlock is the width of blocks where a pass costs little beside its products: about that of the products' own overhead, which
+// grows with the passes while the number of products falls with the width.
+const narrowBlock = 32
+
+// block returns the columns of a block for rank k. Larger blocks take fewer passes, smaller ones fewer products.
+func (o KrylovOptions) block(k int, a linop.Operator) int {
+	m, n := a.Dims()
+	b := o.Block
+	if b == 0 {
+		extra := o.Oversample
+		if extra == 0 {
+			extra = 10
+		}
+		b = k + extra
+		if !linop.OnePassGram(a) && o.Oversample == 0 {
+			b = min(b, narrowBlock)
+		}
+	}
+	return max(1, min(b, m, n))
 }

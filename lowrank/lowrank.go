@@ -26,6 +26,8 @@ import (
 	"math"
 
 	"gonum.org/v1/gonum/mat"
+
+	"github.com/eckart-go/eckart/linop"
 )
 
 // Method chooses how singular values and vectors of an explicit matrix are computed.
@@ -38,9 +40,11 @@ const (
 	Exact
 	// Gram uses the eigendecomposition of the Gram matrix of the smaller side: singular values to c n eps sigma_1^2 / sigma_i.
 	Gram
-	// Krylov finds the leading part only, by a randomized block Krylov iteration (Musco, Musco 2015), nearly as good as the
-	// optimum: the certificate has the achieved error and a lower bound of the optimum.
+	// Krylov finds the leading part only, by a randomized block Krylov iteration (Musco, Musco 2015) that stops when it is within
+	// a given accuracy of the optimum: the certificate has the achieved error and a lower bound of the optimum.
 	Krylov
+	// Randomized finds the leading part by subspace iteration (Halko, Martinsson, Tropp 2011) of a fixed number of passes.
+	Randomized
 )
 
 // Form chooses how Whitened factors are computed. All give the same product in exact arithmetic.
@@ -74,7 +78,11 @@ type Options struct {
 	Method Method // for SVD and Scaled
 	Form   Form   // for Whitened and Affine
 	Split  Split
-	Krylov KrylovOptions
+	// Tol, if not 0, asks for the least rank whose error is at most Tol times the norm, in place of a rank: for SVD and
+	// OperatorSVD, whose k is then the most it may be, or 0.
+	Tol        float64
+	Krylov     KrylovOptions
+	Randomized RandomizedOptions
 }
 
 // Factors is W ~ B A, with the proof of how near it is.
@@ -86,6 +94,8 @@ type Factors struct {
 	// Shift is to be added to the layer's bias: (W - B A) x̄ for inputs of mean x̄ (LoRD). It is nil for the other objectives.
 	Shift []float64
 	Cert  Certificate
+
+	u, v *mat.Dense // singular vectors, if the method found them as such
 }
 
 // Certificate is what is known about B A. All norms are Frobenius norms; multiplied by T they measure the objective.
@@ -103,6 +113,16 @@ type Certificate struct {
 	GramRank      int     `json:"gram_rank,omitempty"`     // number of directions that the inputs have, to working precision
 	Method        string  `json:"method,omitempty"`        // what was computed: "exact", "gram", "krylov", "inverse-free", "cholesky", "eigen"
 	LowerBound    bool    `json:"lower_bound,omitempty"`   // Optimum is a lower bound only
+
+	// Of methods that see the matrix through its products only.
+	Why      string  `json:"why,omitempty"`      // the reason for the method
+	Estimate string  `json:"estimate,omitempty"` // what Weighted rests on: "norms" (||A||^2 less what is kept), "probes" (random vectors); "": measured
+	Low      float64 `json:"low,omitempty"`      // 95 % interval of an error by probes
+	High     float64 `json:"high,omitempty"`
+	Excess   float64 `json:"excess,omitempty"`   // estimate of Weighted / best - 1 by the convergence of a Krylov method
+	Missed   bool    `json:"missed,omitempty"`   // Tol was not reached within the ranks allowed
+	Passes   int     `json:"passes,omitempty"`   // over the matrix
+	Products int     `json:"products,omitempty"` // of the matrix or its transpose with a vector
 }
 
 // Relative returns the weighted error as a fraction of the norm, 0 for a zero matrix.
@@ -133,16 +153,32 @@ func KeepRank(m, n int, keep float64) int {
 }
 
 // SVD returns the best approximation of a (m x n) of rank k in the Frobenius norm: the truncated singular value
-// decomposition. It fails if a has NaN or infinite elements or k is not between 1 and min(m, n).
+// decomposition. Where Auto's decomposition of everything would be much more work than that of a small leading part (see
+// OperatorSVD), it takes Krylov, whose error is within Krylov.Accuracy of the best. The certificate says what was done, and its
+// error is measured. SVD fails if a has NaN or infinite elements or k is not between 1 and min(m, n).
 func SVD(a mat.Matrix, k int, opts Options) (*Factors, error) {
-	if opts.Method == Krylov {
-		return krylov(a, k, opts)
+	m, n := a.Dims()
+	method, _ := opts.choose(m, n, k)
+	if opts.Tol == 0 && method != Krylov && method != Randomized {
+		s, err := spectrumOf(a, nil, k, opts)
+		if err != nil {
+			return nil, err
+		}
+		return s.Cut(k)
 	}
-	s, err := spectrumOf(a, nil, k, opts)
+	c, err := finite("the matrix", a)
 	if err != nil {
 		return nil, err
 	}
-	return s.Cut(k)
+	f, err := OperatorSVD(linop.Dense(c.RawMatrix()), k, opts)
+	if err != nil || f.Cert.Estimate == "" {
+		return f, err
+	}
+	cert := f.Cert
+	norm := frobenius(c)
+	cert.WeightedNorm, cert.FrobeniusNorm, cert.Estimate, cert.Low, cert.High = norm, norm, "", 0, 0
+	f.certify(c, frobenius, cert)
+	return f, nil
 }
 
 // Scaled returns the best approximation of w (m x n) of rank k in the norm ||. diag(scale)||: for scale_j = (mean |x_j|)^1/2

@@ -10,6 +10,9 @@ import (
 // (m x k) and V (n x k). U diag(S) Vᵀ differs from B A by rounding, c n eps S[0], or by what the method left of the columns'
 // orthogonality. Vectors of values that are 0 to working precision are not determined by w, but are orthonormal too.
 func (f *Factors) Triplets() (u, v *mat.Dense) {
+	if f.u != nil {
+		return f.u, f.v
+	}
 	return orthonormal(f.B), orthonormal(mat.DenseCopyOf(f.A.T()))
 }
 

@@ -58,7 +58,7 @@ const floor = 100 * 0x1p-52
 
 // QB returns Q and B = QᵀA with ||A - QB||_F <= tol ||A||_F by blocks of a randomized range finder (Yu, Gu, Li 2018; HMT 2011,
 // section 4.4), none of which forms A - QB. The guarantee: by Pythagoras ||A - QB||_F^2 = ||A||_F^2 - ||B||_F^2 for exact
-// QᵀQ = I and B = QᵀA, which holds to eps here, so above 1e-7 ||A||_F the error is known to c eps ||A||^2/error^2 relative, if A
+// QᵀQ = I and B = QᵀA, which holds to eps here, so above 1e-6 ||A||_F the error is known to c eps ||A||^2/error^2 relative, if A
 // knows its norm. Below, or if it does not, ten independent Gaussian probes estimate it without bias, within the interval that
 // is stated. tol below 100 eps counts as that. Reached is false if MaxRank columns were not enough.
 //
@@ -225,8 +225,8 @@ func (g *qbGrowth) estimate(y, z blas64.General) {
 				g.kept += (v / g.norm) * (v / g.norm)
 			}
 		}
-		// below this the difference is mostly rounding
-		if rest := 1 - g.kept; rest > 0x1p-46 {
+		// below, the difference has lost too many digits: it errs by some (rank) eps
+		if rest := 1 - g.kept; rest > 0x1p-40 {
 			e := math.Sqrt(rest) * g.norm
 			g.error, g.kind = Interval{e, e, e}, FromNorms
 			return
