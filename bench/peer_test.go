@@ -233,7 +233,7 @@ func TestUsage(t *testing.T) {
 			t.Errorf("%v: error %v, want a usage error", args, err)
 		}
 	}
-	err := run(t.Context(), []string{"--suite", "sketch"}, io.Discard, io.Discard)
+	err := run(t.Context(), []string{"--suite", "train"}, io.Discard, io.Discard)
 	if err == nil || !strings.Contains(err.Error(), "no cases yet") {
 		t.Errorf("a suite without cases: %v", err)
 	}
