@@ -84,16 +84,20 @@ func (e *engine[T]) gemv(t blas.Transpose, m, n int, alpha T, a []T, lda int, x 
 		alpha = 0
 	}
 	direct := incY == 1 && alpha == 1 && beta == 0
+	adds := incY == 1 && beta == 1 && alpha != 0 && t != blas.NoTrans // rows times alpha x_i are added to y as they are read
 	buffer, space := e.buffer(lenX + lenY)
 	g := e.gemvs.Get().(*gemvCall[T])
 	g.m, g.n, g.a, g.lda = m, n, a, lda
 	g.x, g.y = x, space[lenX:]
-	if incX != 1 {
+	if incX != 1 || adds && alpha != 1 {
 		g.x = space[:lenX]
 		gather(g.x, x, incX)
 	}
 	g.x = g.x[:lenX]
-	if direct {
+	if adds && alpha != 1 {
+		e.kernel.scal(alpha, g.x)
+	}
+	if direct || adds {
 		g.y = y[:lenY]
 	}
 	switch {
@@ -102,9 +106,16 @@ func (e *engine[T]) gemv(t blas.Transpose, m, n int, alpha T, a []T, lda int, x 
 	case t == blas.NoTrans:
 		g.runRows()
 	default:
+		if !adds {
+			clear(g.y)
+		}
 		g.runTransposed()
 	}
-	if !direct {
+	switch {
+	case direct || adds:
+	case incY == 1 && beta == 1:
+		e.kernel.axpy(alpha, g.y, y[:lenY])
+	default:
 		scatter(y, incY, alpha, g.y, beta)
 	}
 	g.a, g.x, g.y = nil, nil, nil
@@ -148,9 +159,8 @@ func (g *gemvCall[T]) dotRows(task int) {
 	g.kernel.dots(g.y[lo:], 0, g.x, 0, g.a[lo*g.lda:], g.lda, 1, min(g.rows, g.m-lo), g.n)
 }
 
-// runTransposed computes y = Aᵀ x. Tasks are columns if there are enough, or else rows, whose sums are added up in order.
+// runTransposed computes y += Aᵀ x. Tasks are columns if there are enough, or else rows, whose sums are added up in order.
 func (g *gemvCall[T]) runTransposed() {
-	clear(g.y)
 	if g.n >= gemvWide || g.n >= 2*gemvStrip && g.m < 256 {
 		pool.Run((g.n+gemvStrip-1)/gemvStrip, g.columnTask)
 		return
