@@ -18,7 +18,7 @@ type KrylovOptions struct {
 	Accuracy   float64
 	Oversample int    // columns of a block beyond the rank, for blocks of the rank's size; 0 means 10
 	Block      int    // columns of a block; 0 means rank + Oversample, for A in memory at most 32
-	MaxPasses  int    // passes over A after which it stops in any case; 0 means 40
+	MaxPasses  int    // passes over A after which it stops in any case; 0 means 100
 	Seed       uint64 // of the random start
 }
 
@@ -35,8 +35,8 @@ type bidiagonal struct {
 	c       blas64.General // room for all of UᵀAV
 	block   int
 	orth    sketch.Orthonormaliser
-	energy  []float64 // sum of the k largest squared singular values of C, after each product
-	endless bool      // the residual of the last step is rounding: nothing is left to find
+	energy  growth
+	endless bool // the residual of the last step is rounding: nothing is left to find
 }
 
 // columns is a growing list of columns, m x n, with room for more.
@@ -67,8 +67,31 @@ func (c *columns) last(b int) blas64.General {
 	return blas64.General{Rows: c.Rows, Cols: b, Stride: c.Stride, Data: c.Data[c.Cols-b:]}
 }
 
-// krylovFactors runs the process until the rank-k part is accurate enough.
+// krylovFactors finds the rank-k part by a Krylov process: on the short side alone where the other is much longer, and on both
+// sides elsewhere, or where the former finds that it cannot be accurate.
 func krylovFactors(a linop.Operator, k int, opts Options) (*approximation, error) {
+	m, n := a.Dims()
+	if m >= tallEnough*n || linop.OnePassGram(a) && m >= n {
+		f, ok, err := normalFactors(a, k, opts)
+		if err != nil || ok {
+			return f, err
+		}
+	}
+	if n >= tallEnough*m && !linop.OnePassGram(a) {
+		f, ok, err := normalFactors(linop.Transposed(a), k, opts)
+		if err != nil {
+			return nil, err
+		}
+		if ok {
+			f.u, f.v = f.v, f.u
+			return f, nil
+		}
+	}
+	return bidiagonalFactors(a, k, opts)
+}
+
+// bidiagonalFactors runs the process on both sides until the rank-k part is accurate enough.
+func bidiagonalFactors(a linop.Operator, k int, opts Options) (*approximation, error) {
 	m, n := a.Dims()
 	counted := &sketch.Counted{Operator: a}
 	p := &bidiagonal{a: counted, m: m, n: n, block: opts.Krylov.block(k, a)}
@@ -76,10 +99,6 @@ func krylovFactors(a linop.Operator, k int, opts Options) (*approximation, error
 		return nil, err
 	}
 	stop := stopping{accuracy: opts.Krylov.accuracy()}
-	maxPasses := opts.Krylov.MaxPasses
-	if maxPasses == 0 {
-		maxPasses = 40
-	}
 	for right := false; ; right = !right {
 		// the next product needs room for a block on its side
 		if p.u.Cols+p.block > min(m, n) {
@@ -98,7 +117,7 @@ func krylovFactors(a linop.Operator, k int, opts Options) (*approximation, error
 				return nil, err
 			}
 		}
-		if excess, done := stop.check(p); p.u.Cols >= k && (done || p.a.Cost.Passes >= maxPasses) {
+		if excess, done := stop.check(p.energy, sumsq(p.small()), p.endless); p.u.Cols >= k && (done || p.a.Cost.Passes >= opts.Krylov.passes()) {
 			f := compress(p.u.General, p.small(), p.v.General, k)
 			f.excess, f.cost = excess, p.a.Cost
 			return f, nil
@@ -126,7 +145,7 @@ func (p *bidiagonal) extendLeft(k int) error {
 		return err
 	}
 	size := norm(w)
-	p.outside(p.u.General, w, r)
+	outside(&p.orth, p.u.General, w, r)
 	p.u.add(w)
 	p.setHalf(r)
 	p.note(k, norm(r) <= rounding*size)
@@ -144,7 +163,7 @@ func (p *bidiagonal) extendRight(k int) error {
 		return err
 	}
 	size := norm(z)
-	h := p.outside(p.v.General, z, t)
+	h := outside(&p.orth, p.v.General, z, t)
 	p.v.add(z)
 	p.setRows(h, t)
 	p.note(k, norm(t) <= rounding*size)
@@ -164,18 +183,18 @@ func (p *bidiagonal) note(k int, exhausted bool) {
 
 // outside overwrites w by an orthonormal basis of what it has outside of the range of the orthonormal q, and r by the triangular
 // factor of that; it returns the coefficients qᵀw. Everything is done twice, which is enough (Barlow, Smoktunowicz 2013).
-func (p *bidiagonal) outside(q, w, r blas64.General) (h blas64.General) {
+func outside(orth *sketch.Orthonormaliser, q, w, r blas64.General) (h blas64.General) {
 	h = general(q.Cols, w.Cols)
 	r1, r2, h2 := general(w.Cols, w.Cols), general(w.Cols, w.Cols), general(q.Cols, w.Cols)
 	subtractProjection(q, w, h)
-	before := p.orth.Householder
-	p.orth.Once(w, r1)
+	before := orth.Householder
+	orth.Once(w, r1)
 	subtractProjection(q, w, h2)
-	p.orth.Once(w, r2)
-	if p.orth.Householder > before { // directions that were made up have to leave q's range too
+	orth.Once(w, r2)
+	if orth.Householder > before { // directions that were made up have to leave q's range too
 		r3, h3 := general(w.Cols, w.Cols), general(q.Cols, w.Cols)
 		subtractProjection(q, w, h3)
-		p.orth.Factorize(w, r3)
+		orth.Factorize(w, r3)
 		multiply(blas.NoTrans, blas.NoTrans, 1, h3, r2, 1, h2)
 		r2 = product(r3, r2)
 	}
@@ -238,24 +257,16 @@ func (p *bidiagonal) small() blas64.General {
 
 // topEnergy returns the sum of the k largest squared singular values of c, from its Gram matrix.
 func topEnergy(c blas64.General, k int) float64 {
-	n := c.Rows
-	gram := make([]float64, n*n)
-	scale := math.Sqrt(sumsq(c))
-	if scale == 0 {
-		return 0
-	}
-	simd.Dsyrk(blas.Upper, blas.NoTrans, n, c.Cols, 1, c.Data, c.Stride, 0, gram, n)
-	e := eigens.Get()
-	defer eigens.Put(e)
-	if err := e.FactorizeValues(blas.Upper, n, gram, n); err != nil {
-		return math.NaN()
-	}
-	var sum float64
-	for _, v := range e.Values()[max(0, n-k):] {
-		sum += max(0, v)
-	}
-	return sum
+	gram := general(c.Rows, c.Rows)
+	simd.Dsyrk(blas.Upper, blas.NoTrans, c.Rows, c.Cols, 1, c.Data, c.Stride, 0, gram.Data, gram.Stride)
+	return topOf(gram, k)
 }
+
+// startFactor is by how much the first steps' growth, which is that from a random start, may mislead about the next.
+const startFactor = 3
+
+// growth is the sum of the k largest squared singular values that a space has, after each product that enlarged it.
+type growth []float64
 
 // stopping decides when a rank-k part is good enough.
 type stopping struct {
@@ -264,35 +275,46 @@ type stopping struct {
 	known    bool
 }
 
-// check estimates by how much, relatively, the error is above the best one of rank k. The energy that the k leading values have
-// after each product grows towards its limit faster and faster, so that a geometric series, with the larger of the last two ratios of growth, is no less than what
-// is still to come as a rule; error^2 = ||A||^2 - energy.
-func (s stopping) check(p *bidiagonal) (excess float64, done bool) {
-	if p.endless {
+// check estimates by how much, relatively, the error is above the best one of rank k. The energy of the k leading values grows
+// towards its limit faster and faster, so that a geometric series, with the larger of the last two ratios of growth, is no less
+// than what is still to come as a rule; error^2 = ||A||^2 - energy. seen is the energy of the whole space, which stands in for
+// ||A||^2 where that is not known; exhausted says that the last product had nothing new.
+func (s stopping) check(energy growth, seen float64, exhausted bool) (excess float64, done bool) {
+	if exhausted {
 		return 0, true
 	}
-	i := len(p.energy) - 1
-	if i < 3 {
+	i := len(energy) - 1
+	if i < 1 {
 		return math.Inf(1), false
 	}
-	now := p.energy[i]
-	last, before := now-p.energy[i-1], p.energy[i-1]-p.energy[i-2]
+	now := energy[i]
+	last := now - energy[i-1]
 	noise := 0x1p-50 * now // of the energies
 	if last <= noise {
 		return 0, true
 	}
-	ratio := max(last/before, before/(p.energy[i-2]-p.energy[i-3]))
-	if !(ratio < 1) {
-		return math.Inf(1), false
+	missing := startFactor * last
+	if i > 1 {
+		before := energy[i-1] - energy[i-2]
+		ratio := last / before
+		if i > 2 {
+			ratio = max(ratio, before/(energy[i-2]-energy[i-3]))
+		}
+		if !(ratio < 1) {
+			return math.Inf(1), false
+		}
+		missing = last * ratio / (1 - ratio)
+		if i <= 3 {
+			missing *= startFactor
+		}
 	}
-	missing := last * ratio / (1 - ratio)
-	if i == 3 { // the first growth is that from a random start and says little of the next
-		missing *= 3
-	}
-	square := s.squaredError(p, now)
 	if missing <= noise {
 		return 0, true
 	}
+	if s.known {
+		seen = s.norm * s.norm
+	}
+	square := seen - now
 	if missing >= square {
 		return math.Inf(1), false
 	}
@@ -300,13 +322,12 @@ func (s stopping) check(p *bidiagonal) (excess float64, done bool) {
 	return excess, excess <= s.accuracy
 }
 
-// squaredError returns ||A||^2 - energy where the norm is known, else what of C is beyond the rank: less than that.
-func (s stopping) squaredError(p *bidiagonal, energy float64) float64 {
-	all := s.norm * s.norm
-	if !s.known {
-		all = sumsq(p.small())
+// passes returns the most passes.
+func (o KrylovOptions) passes() int {
+	if o.MaxPasses == 0 {
+		return 100
 	}
-	return max(0, all-energy)
+	return o.MaxPasses
 }
 
 func (o KrylovOptions) accuracy() float64 {
