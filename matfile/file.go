@@ -26,6 +26,7 @@ type File struct {
 	columns     bool        // lines are columns
 	block       int         // bytes of a block as float64
 	path        string
+	format      string
 }
 
 // DefaultBlock is the Block of Options that name none.
@@ -68,7 +69,7 @@ func open(f *os.File, opts Options) (*File, error) {
 	}
 	switch {
 	case string(magic) == npyMagic:
-		return openNPY(f, info.Size())
+		return openNPY("npy", f, info.Size())
 	case strings.HasPrefix(string(magic), zipMagic):
 		return openMember(f, info.Size(), opts.Array)
 	}
@@ -98,11 +99,11 @@ func openMember(f *os.File, size int64, name string) (*File, error) {
 		return nil, fmt.Errorf("npz: %s: it does not lie in the file: damaged?", found.Name)
 	}
 	n := int64(found.UncompressedSize64)
-	return openNPY(io.NewSectionReader(f, at, n), n)
+	return openNPY("npz", io.NewSectionReader(f, at, n), n)
 }
 
 // openNPY reads the header of an .npy file of size bytes.
-func openNPY(r io.ReaderAt, size int64) (*File, error) {
+func openNPY(format string, r io.ReaderAt, size int64) (*File, error) {
 	head := make([]byte, min(size, beforeHeader))
 	if _, err := r.ReadAt(head, 0); err != nil {
 		return nil, fmt.Errorf("npy: %w", err)
@@ -126,7 +127,7 @@ func openNPY(r io.ReaderAt, size int64) (*File, error) {
 	if rows < 1 || cols < 1 {
 		return nil, fmt.Errorf("the matrix is %d x %d; expected at least one element", rows, cols)
 	}
-	f := &File{data: io.NewSectionReader(r, end, size-end), array: a, lines: rows, size: cols}
+	f := &File{format: format, data: io.NewSectionReader(r, end, size-end), array: a, lines: rows, size: cols}
 	if a.fortran {
 		f.lines, f.size, f.columns = cols, rows, true
 	}
@@ -142,6 +143,9 @@ func (f *File) Dims() (m, n int) { return f.lines, f.size }
 
 // Transposed reports whether the lines are columns of the matrix (Fortran order).
 func (f *File) Transposed() bool { return f.columns }
+
+// Format is "npy" or "npz".
+func (f *File) Format() string { return f.format }
 
 // Operator returns the matrix by its products, each a pass over the file, and the stream that counts the passes and delivers
 // the file's lines.

@@ -248,6 +248,37 @@ func TestMemoryIsBoundedByTheFile(t *testing.T) {
 	}
 }
 
+// Every byte of Parquet files changed: an error or a table, in little memory and no time, whatever sizes and counts then say.
+func TestDamagedParquetIsHarmless(t *testing.T) {
+	for _, file := range []string{"snappy.parquet", "pages2.parquet", "missing.parquet"} {
+		data, err := os.ReadFile(filepath.Join("testdata", file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var before, after runtime.MemStats
+		for at := range data {
+			const together = 16 // bytes between looks at the memory, which stop the world
+			if at%together == 0 {
+				runtime.ReadMemStats(&before)
+			}
+			for _, v := range []byte{0xff, data[at] ^ 0x10} {
+				damaged := bytes.Clone(data)
+				damaged[at] = v
+				if m, err := matfile.Parse(damaged, matfile.Options{Limit: 1 << 16}); err == nil && len(m.Elements) != m.Rows*m.Cols {
+					t.Fatalf("%s, byte %d is %#x: %d x %d with %d elements", file, at, v, m.Rows, m.Cols, len(m.Elements))
+				}
+			}
+			if at%together < together-1 {
+				continue
+			}
+			runtime.ReadMemStats(&after)
+			if used := after.TotalAlloc - before.TotalAlloc; used > 64<<20 {
+				t.Fatalf("%s, bytes up to %d: %d bytes allocated for a file of %d", file, at, used, len(data))
+			}
+		}
+	}
+}
+
 // What is written is read back to the bit, NaN and infinities too.
 func TestRoundTrip(t *testing.T) {
 	dir := t.TempDir()

@@ -2,9 +2,9 @@ package matfile
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
 	"strings"
 
 	"github.com/parquet-go/parquet-go"
@@ -15,9 +15,15 @@ const parquetMagic = "PAR1"
 
 // parseParquet reads the numeric columns of a table (truth values are numbers too). Columns of other types are left out and
 // listed; a value that is missing is an error.
+//
+// The schema is the Parquet library's. It is not made for files that lie, so what it decodes has been walked over by
+// checkThrift, and pages are read by parquetChunk, which trusts no size.
 func parseParquet(data []byte, limit int64) (m *Matrix, err error) {
-	defer func() { // the library checks files less than we promise to
-		if v := recover(); v != nil {
+	if err := checkFooter(data); err != nil {
+		return nil, fmt.Errorf("parquet: %w", err)
+	}
+	defer func() {
+		if v := recover(); v != nil { // the library's
 			m, err = nil, fmt.Errorf("parquet: damaged: %v", v)
 		}
 	}()
@@ -26,16 +32,7 @@ func parseParquet(data []byte, limit int64) (m *Matrix, err error) {
 		return nil, fmt.Errorf("parquet: %w", err)
 	}
 	m = &Matrix{Format: "parquet"}
-	var columns []int // of the file, in the matrix's order
-	for _, path := range f.Schema().Columns() {
-		leaf, ok := f.Schema().Lookup(path...)
-		name := strings.Join(path, ".")
-		if !ok || leaf.MaxRepetitionLevel > 0 || !isNumeric(leaf.Node.Type()) {
-			m.Omitted = append(m.Omitted, name)
-			continue
-		}
-		m.Names, columns = append(m.Names, name), append(columns, leaf.ColumnIndex)
-	}
+	columns := m.chooseColumns(f)
 	if len(columns) == 0 {
 		return nil, fmt.Errorf("parquet: no column of numbers among %d (%s)", len(m.Omitted), strings.Join(m.Omitted[:min(10, len(m.Omitted))], ", "))
 	}
@@ -47,7 +44,54 @@ func parseParquet(data []byte, limit int64) (m *Matrix, err error) {
 		return nil, fmt.Errorf("parquet: %d rows of %d numbers take more than %d bytes: raise the limit if it is what it claims to be", f.NumRows(), len(columns), limit)
 	}
 	m.Rows, m.Cols = int(f.NumRows()), len(columns)
-	return m, m.readColumns(f, columns)
+	if err := m.readColumns(data, f, columns, limit); err != nil {
+		return nil, fmt.Errorf("parquet: %w", err)
+	}
+	return m, nil
+}
+
+// checkFooter walks over the metadata at the end of the file: its length and the magic are the last eight bytes.
+func checkFooter(data []byte) error {
+	const last = 8
+	if len(data) < len(parquetMagic)+last || string(data[len(data)-4:]) != parquetMagic {
+		return errors.New("the file does not end with its magic: truncated?")
+	}
+	size := int64(binary.LittleEndian.Uint32(data[len(data)-last:]))
+	room := int64(len(data) - last - len(parquetMagic))
+	if size > room {
+		return fmt.Errorf("metadata of %d bytes is announced, %d are in the file", size, room)
+	}
+	_, err := checkThrift(data[len(data)-last-int(size) : len(data)-last])
+	return err
+}
+
+// parquetColumn is a column of the file that becomes one of the matrix.
+type parquetColumn struct {
+	index    int // among all columns
+	kind     parquet.Kind
+	unsigned bool
+	optional bool
+}
+
+// chooseColumns sets the names of the columns that are numbers, and of those that are not.
+func (m *Matrix) chooseColumns(f *parquet.File) []parquetColumn {
+	var columns []parquetColumn
+	for _, path := range f.Schema().Columns() {
+		leaf, ok := f.Schema().Lookup(path...)
+		name := strings.Join(path, ".")
+		if !ok || leaf.MaxRepetitionLevel > 0 || leaf.MaxDefinitionLevel > 1 || !isNumeric(leaf.Node.Type()) {
+			m.Omitted = append(m.Omitted, name)
+			continue
+		}
+		c := parquetColumn{index: leaf.ColumnIndex, kind: leaf.Node.Type().Kind(), optional: leaf.MaxDefinitionLevel == 1}
+		if l := leaf.Node.Type().LogicalType(); l != nil {
+			if t, ok := l.Value.(*format.IntType); ok {
+				c.unsigned = !t.IsSigned
+			}
+		}
+		m.Names, columns = append(m.Names, name), append(columns, c)
+	}
+	return columns
 }
 
 // isNumeric reports whether values of type t are numbers as they are stored.
@@ -65,23 +109,26 @@ func isNumeric(t parquet.Type) bool {
 	return ok
 }
 
-// readColumns reads all row groups. Elements grow with what is there, whatever the number of rows announced.
-func (m *Matrix) readColumns(f *parquet.File, columns []int) error {
+// readColumns reads all row groups. Room is made for the rows of a group when its first column has been read.
+func (m *Matrix) readColumns(data []byte, f *parquet.File, columns []parquetColumn, limit int64) error {
 	first := 0
-	for _, group := range f.RowGroups() {
-		rows := int(group.NumRows())
+	left := limit // bytes that pages may still expand to
+	for _, group := range f.Metadata().RowGroups {
+		rows := int(group.NumRows)
 		if rows < 0 || rows > m.Rows-first {
-			return fmt.Errorf("parquet: row groups have more than the %d rows announced", m.Rows)
+			return fmt.Errorf("row groups have more than the %d rows announced", m.Rows)
 		}
-		chunks := group.ColumnChunks()
 		for j, column := range columns {
-			values, err := readChunk(chunks[column], rows)
+			if column.index >= len(group.Columns) {
+				return fmt.Errorf("column %q is missing in a row group", m.Names[j])
+			}
+			chunk := parquetChunk{column: column, codec: group.Columns[column.index].MetaData.Codec, rows: rows, left: &left}
+			values, err := chunk.read(data, &group.Columns[column.index].MetaData)
 			if err != nil {
-				var at *valueError
-				if errors.As(err, &at) {
-					return fmt.Errorf("parquet: row %d, column %q: %s", first+at.row, m.Names[j], at.what)
+				if at := (*valueError)(nil); errors.As(err, &at) {
+					return fmt.Errorf("row %d, column %q: %s", first+at.row, m.Names[j], at.what)
 				}
-				return fmt.Errorf("parquet: column %q: %w", m.Names[j], err)
+				return fmt.Errorf("column %q: %w", m.Names[j], err)
 			}
 			if j == 0 {
 				m.Elements = append(m.Elements, make([]float64, rows*m.Cols)...)
@@ -93,94 +140,7 @@ func (m *Matrix) readColumns(f *parquet.File, columns []int) error {
 		first += rows
 	}
 	if first != m.Rows {
-		return fmt.Errorf("parquet: row groups have %d of the %d rows announced", first, m.Rows)
+		return fmt.Errorf("row groups have %d of the %d rows announced", first, m.Rows)
 	}
 	return nil
-}
-
-// valueError says what is wrong with a value.
-type valueError struct {
-	row  int
-	what string
-}
-
-func (e *valueError) Error() string { return fmt.Sprintf("row %d: %s", e.row, e.what) }
-
-// readChunk reads the values of one column in one row group.
-func readChunk(chunk parquet.ColumnChunk, rows int) ([]float64, error) {
-	unsigned := false
-	if l := chunk.Type().LogicalType(); l != nil {
-		if t, ok := l.Value.(*format.IntType); ok {
-			unsigned = !t.IsSigned
-		}
-	}
-	pages := chunk.Pages()
-	defer pages.Close()
-	var out []float64
-	buffer := make([]parquet.Value, 1024)
-	for {
-		page, err := pages.ReadPage()
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			return nil, err
-		}
-		values := page.Values()
-		for {
-			n, err := values.ReadValues(buffer)
-			for _, v := range buffer[:n] {
-				x, what := numberOf(v, unsigned)
-				if what != "" {
-					return nil, &valueError{len(out), what}
-				}
-				if len(out) == rows {
-					return nil, fmt.Errorf("more than the %d values of its row group", rows)
-				}
-				out = append(out, x)
-			}
-			if errors.Is(err, io.EOF) || err == nil && n == 0 {
-				break
-			}
-			if err != nil {
-				return nil, err
-			}
-		}
-		parquet.Release(page)
-	}
-	if len(out) != rows {
-		return nil, fmt.Errorf("%d values in a row group of %d rows", len(out), rows)
-	}
-	return out, nil
-}
-
-// numberOf returns a value as float64, or what is wrong with it.
-func numberOf(v parquet.Value, unsigned bool) (x float64, what string) {
-	if v.IsNull() {
-		return 0, "no value; expected a number (fill missing values first)"
-	}
-	switch v.Kind() {
-	case parquet.Boolean:
-		if v.Boolean() {
-			x = 1
-		}
-	case parquet.Int32:
-		if x = float64(v.Int32()); unsigned {
-			x = float64(v.Uint32())
-		}
-	case parquet.Int64:
-		i := v.Int64()
-		if i > exact || i < -exact { // an unsigned one beyond 2^63 is negative here
-			return 0, "an integer beyond ±2^53: it has no exact float64"
-		}
-		if unsigned && i < 0 {
-			return 0, "an integer beyond 2^53: it has no exact float64"
-		}
-		x = float64(i)
-	case parquet.Float:
-		x = float64(v.Float())
-	case parquet.Double:
-		x = v.Double()
-	}
-	return x, ""
 }

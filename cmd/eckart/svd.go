@@ -2,28 +2,35 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"slices"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
+	"gonum.org/v1/gonum/floats"
+	"gonum.org/v1/gonum/mat"
 
+	"github.com/eckart-go/eckart/internal/resident"
+	"github.com/eckart-go/eckart/linop"
 	"github.com/eckart-go/eckart/lowrank"
 	"github.com/eckart-go/eckart/matfile"
 )
 
-// svdMethods are the words of --method.
-var svdMethods = []string{lowrank.Auto: "auto", lowrank.Exact: "exact", lowrank.Gram: "gram", lowrank.Krylov: "krylov"}
+// svdMethods are the words of --method: those of package lowrank, then the one for matrices that stay on disk.
+var svdMethods = []string{lowrank.Auto: "auto", lowrank.Exact: "exact", lowrank.Gram: "gram", lowrank.Krylov: "krylov", lowrank.Randomized: "randomized", streamed: "stream"}
+
+// streamed is the method that passes over the matrix as often as it must and as little as it can.
+const streamed = lowrank.Randomized + 1
 
 // svdFlags are the flags of svd.
 type svdFlags struct {
 	rank   int
+	ranked bool // the rank was asked for
+	tol    float64
 	method string
+	centre bool
 	array  string
-	memory int64
+	memory int64 // MiB
 	output string
 	seed   uint64
 }
@@ -33,43 +40,80 @@ func newSVD(e *env) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "svd MATRIX",
 		Short: "Truncated singular value decomposition of a matrix file, with its error",
-		Long: `Finds the -k largest singular values of a matrix and, with -o, its singular vectors: A ~ U diag(S) Vᵀ, the best approximation
-of that rank. MATRIX is a NumPy file (.npy, .npz, SciPy's sparse ones too), MatrixMarket (.mtx), or numbers in text, separated
-by tabs, semicolons, commas or blanks, with or without a header; any but .npz may be compressed by gzip. "-" is standard input.
+		Long: `Finds the -k largest singular values of a matrix, or as many as it takes for an error of --tol times the norm, and with -o its
+singular vectors: A ~ U diag(S) Vᵀ, the best approximation of that rank. With --center the mean of every column is taken away
+first, without making a sparse matrix dense: principal component analysis, where rows of V are the components.
 
-Methods: exact works on the matrix itself; gram on the Gram matrix of its smaller side, several times faster, with small
-singular values less accurate; krylov finds the leading part only, nearly as good as the optimum; auto takes gram where
-its error is a negligible part of what the cut discards, and exact elsewhere.`,
+MATRIX is a NumPy file (.npy, .npz, SciPy's sparse ones too), MatrixMarket (.mtx), LIBSVM's text, Parquet (its columns of
+numbers), or numbers in text, separated by tabs, semicolons, commas or blanks, with or without a header; text, .npy and .mtx
+may be compressed by gzip. "-" is standard input. The format is found by content.
+
+Methods: exact works on all elements; gram on the Gram matrix of the smaller side, several times faster, with small singular
+values less accurate; krylov finds the leading part only, nearly as good as the optimum, by products with the matrix; randomized
+does so with a fixed number of products, as scikit-learn does; stream leaves an .npy file on disk and reads it once or twice.
+auto takes stream for a file beyond --memory, gram or exact for a matrix that is small or where much of it is asked for, and
+krylov elsewhere. The report says what was done and why, and what the error it states rests on.`,
 		Example: `  eckart svd matrix.npy -k 20
   eckart svd ratings.mtx.gz -k 50 -o factors.npz --json
+  eckart svd measurements.parquet --center --tol 0.05
   cat table.csv | eckart svd - -k 3 -o folder/`,
 		Args: cobra.ExactArgs(1),
 		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-			return []string{"npy", "npz", "mtx", "csv", "tsv", "txt", "gz"}, cobra.ShellCompDirectiveFilterFileExt
+			return []string{"npy", "npz", "mtx", "csv", "tsv", "txt", "svm", "libsvm", "parquet", "gz"}, cobra.ShellCompDirectiveFilterFileExt
 		},
 		RunE: func(c *cobra.Command, args []string) error {
-			method := slices.Index(svdMethods, f.method)
-			if method < 0 {
-				return usageError{fmt.Errorf("--method %q: expected auto, exact, gram or krylov", f.method)}
+			f.ranked = c.Flags().Changed("rank")
+			opts, err := f.options()
+			if err != nil {
+				return err
 			}
-			if f.rank < 1 || f.memory < 1 {
-				return usageError{fmt.Errorf("-k and --memory must be positive")}
-			}
-			result, err := runSVD(c.Context(), args[0], f, lowrank.Options{Method: lowrank.Method(method), Krylov: lowrank.KrylovOptions{Seed: f.seed}})
+			result, err := runSVD(c.Context(), e, args[0], f, opts)
 			if err != nil {
 				return err
 			}
 			return e.print(result)
 		},
 	}
-	c.Flags().IntVarP(&f.rank, "rank", "k", 10, "singular values to find; all of them if there are fewer")
-	c.Flags().StringVarP(&f.method, "method", "m", "auto", "auto, exact, gram or krylov")
+	c.Flags().IntVarP(&f.rank, "rank", "k", 10, "singular values to find; with --tol, the most of them (unless given: any number)")
+	c.Flags().Float64Var(&f.tol, "tol", 0, "least rank with an error of at most this part of the norm, instead of -k")
+	c.Flags().StringVarP(&f.method, "method", "m", "auto", "auto, exact, gram, krylov, randomized or stream")
+	c.Flags().BoolVar(&f.centre, "center", false, "take the mean of every column away first: principal component analysis")
 	c.Flags().StringVar(&f.array, "array", "", "name of the array, if an .npz file has several")
-	c.Flags().Int64Var(&f.memory, "memory", 4096, "most MiB that a compressed or sparse matrix may expand to")
-	e.outputFlag(c, &f.output, "write U (m x k), S (k) and V (n x k) to this .npz file, or as .npy files into this folder")
+	c.Flags().Int64Var(&f.memory, "memory", 4096, "most MiB that a matrix may take in memory")
+	e.outputFlag(c, &f.output, "write U (m x k), S (k) and V (n x k), with --center the mean too, to this .npz file, or as .npy files into this folder")
 	e.seedFlag(c, &f.seed)
 	completeWords(c, "method", svdMethods)
 	return c
+}
+
+// options checks the flags and returns what they ask of package lowrank.
+func (f *svdFlags) options() (lowrank.Options, error) {
+	method := slices.Index(svdMethods, f.method)
+	switch {
+	case method < 0:
+		return lowrank.Options{}, usageError{fmt.Errorf("--method %q: expected auto, exact, gram, krylov, randomized or stream", f.method)}
+	case f.rank < 1 || f.memory < 1:
+		return lowrank.Options{}, usageError{fmt.Errorf("-k and --memory must be positive")}
+	case !(f.tol >= 0 && f.tol < 1):
+		return lowrank.Options{}, usageError{fmt.Errorf("--tol %v: expected 0 < tol < 1", f.tol)}
+	case f.tol > 0 && (lowrank.Method(method) != lowrank.Auto && lowrank.Method(method) != streamed):
+		return lowrank.Options{}, usageError{fmt.Errorf("--tol has a method of its own: leave --method %s away", f.method)}
+	}
+	return lowrank.Options{
+		Method: lowrank.Method(method), Tol: f.tol,
+		Krylov: lowrank.KrylovOptions{Seed: f.seed}, Randomized: lowrank.RandomizedOptions{Seed: f.seed},
+	}, nil
+}
+
+// rankFor returns the rank to ask for of an m x n matrix.
+func (f *svdFlags) rankFor(path string, m, n int) (int, error) {
+	switch {
+	case f.ranked && f.rank > min(m, n):
+		return 0, fmt.Errorf("%s: rank %d of a matrix of %d x %d: expected 1 to %d", path, f.rank, m, n, min(m, n))
+	case f.tol > 0 && !f.ranked:
+		return 0, nil
+	}
+	return min(f.rank, m, n), nil
 }
 
 // completeWords offers the words that a flag takes to the shell.
@@ -79,83 +123,68 @@ func completeWords(c *cobra.Command, flag string, words []string) {
 	}
 }
 
-// runSVD decomposes the matrix at path. What is one call of a library is not interrupted: a cancelled context counts between
-// reading, computing and writing.
-func runSVD(ctx context.Context, path string, f svdFlags, opts lowrank.Options) (*svdReport, error) {
-	m, err := matfile.Read(path, matfile.Options{Array: f.array, Limit: f.memory << 20})
+// runSVD decomposes the matrix at path.
+func runSVD(ctx context.Context, e *env, path string, f svdFlags, opts lowrank.Options) (*svdReport, error) {
+	in, err := openMatrix(ctx, e, path, f, opts.Method == streamed)
 	if err != nil {
 		return nil, err
 	}
-	a, err := m.Dense()
-	if err = errors.Join(err, ctx.Err()); err != nil {
+	defer in.close()
+	m, n := in.operator.Dims()
+	k, err := f.rankFor(path, m, n)
+	if err == nil {
+		err = in.fits(k, f.memory<<20)
+	}
+	if err != nil {
 		return nil, err
 	}
 	start := time.Now()
-	factors, err := lowrank.SVD(a, min(f.rank, m.Rows, m.Cols), opts)
+	factors, mean, err := in.decompose(ctx, k, f.centre, opts)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	cert := factors.Cert
-	r := &svdReport{
-		Matrix: path, Format: m.Format, Rows: m.Rows, Cols: m.Cols, Rank: cert.Rank, Method: cert.Method, Values: factors.S,
-		Error: cert.Frobenius, Optimum: cert.Optimum, LowerBound: cert.LowerBound, Norm: cert.FrobeniusNorm, Kept: cert.Energy(),
-		Seconds: time.Since(start).Seconds(), Output: f.output,
+	r := newSVDReport(in, factors, mean)
+	if f.output != "" {
+		u, v := factors.Triplets()
+		arrays := []matfile.Array{matfile.NewArray("U", u), {Name: "S", Shape: []int{len(factors.S)}, Data: factors.S}, matfile.NewArray("V", v)}
+		if f.centre {
+			arrays = append(arrays, matfile.Array{Name: "mean", Shape: []int{len(mean)}, Data: mean})
+		}
+		if err := matfile.Save(f.output, arrays...); err != nil {
+			return nil, err
+		}
+		r.Output = f.output
 	}
-	if m.Sparse() {
-		r.Entries = m.CSR.NNZ()
-	}
-	if f.output == "" {
-		return r, nil
-	}
-	u, v := factors.Triplets()
-	return r, matfile.Save(f.output, matfile.NewArray("U", u), matfile.Array{Name: "S", Shape: []int{len(factors.S)}, Data: factors.S}, matfile.NewArray("V", v))
+	r.Seconds, r.Peak = time.Since(start).Seconds(), resident.Peak()
+	return r, nil
 }
 
-// svdReport is what svd found. Errors and norms are Frobenius norms.
-type svdReport struct {
-	Matrix     string    `json:"matrix"`
-	Format     string    `json:"format"`
-	Rows       int       `json:"rows"`
-	Cols       int       `json:"cols"`
-	Entries    int       `json:"entries,omitempty"` // of a sparse matrix
-	Rank       int       `json:"rank"`
-	Method     string    `json:"method"`
-	Values     []float64 `json:"singular_values"`
-	Error      float64   `json:"error"`
-	Optimum    float64   `json:"optimum_error"`
-	LowerBound bool      `json:"optimum_is_lower_bound,omitempty"`
-	Norm       float64   `json:"norm"`
-	Kept       float64   `json:"energy_kept"` // 1 - error^2 / norm^2
-	Seconds    float64   `json:"seconds"`
-	Output     string    `json:"output,omitempty"`
-}
-
-// WriteText writes the values and what they leave.
-func (r *svdReport) WriteText(w io.Writer) error {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	sparse := ""
-	if r.Entries > 0 {
-		sparse = fmt.Sprintf(", %d entries", r.Entries)
+// decompose returns the factors, and the mean of the columns if it was taken away.
+func (in *svdInput) decompose(ctx context.Context, k int, centre bool, opts lowrank.Options) (*lowrank.Factors, []float64, error) {
+	if err := linop.CheckFinite(in.operator); err != nil && in.file == nil { // a file's elements are checked as they are read
+		return nil, nil, err
 	}
-	fmt.Fprintf(t, "%s: %d x %d%s, rank %d by the method %q in %.2f s\n\n", r.Matrix, r.Rows, r.Cols, sparse, r.Rank, r.Method, r.Seconds)
-	const shown = 20
-	fmt.Fprintf(t, "\tsingular value\n")
-	for i, s := range r.Values[:min(shown, len(r.Values))] {
-		fmt.Fprintf(t, "%d\t%.6g\n", i+1, s)
+	a := in.operator
+	var mean []float64
+	if centre {
+		c, err := linop.Centre(a)
+		if err != nil {
+			return nil, nil, err
+		}
+		a, mean = c, c.Mean()
 	}
-	if more := len(r.Values) - shown; more > 0 {
-		fmt.Fprintf(t, "\tand %d more, down to %.6g\n", more, r.Values[len(r.Values)-1])
+	if dense, ok := in.operator.(linop.Dense); ok && opts.Method != streamed {
+		if centre {
+			for i := range dense.Rows {
+				floats.Sub(dense.Data[i*dense.Stride:][:dense.Cols], mean)
+			}
+		}
+		f, err := lowrank.SVD(mat.NewDense(dense.Rows, dense.Cols, dense.Data), k, opts)
+		return f, mean, err
 	}
-	least := "least possible"
-	if r.LowerBound {
-		least = "least possible is at least"
-	}
-	fmt.Fprintf(t, "\nerror\t%.6g of %.6g (Frobenius norm)\n%s\t%.6g\nenergy kept\t%.4f %%\n", r.Error, r.Norm, least, r.Optimum, 100*r.Kept)
-	if r.Output != "" {
-		fmt.Fprintf(t, "U, S, V\t%s\n", r.Output)
-	}
-	return t.Flush()
+	f, err := lowrank.OperatorSVD(linop.WithContext(ctx, a), k, opts)
+	return f, mean, err
 }
