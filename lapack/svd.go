@@ -6,6 +6,8 @@ import (
 
 	"gonum.org/v1/gonum/blas"
 	"gonum.org/v1/gonum/mat"
+
+	"github.com/eckart-go/eckart/internal/pool"
 )
 
 // SVD is the singular value decomposition A = Uᵀ diag(values) V of an m x n matrix A, with the singular vectors as the rows of U
@@ -180,22 +182,60 @@ func (s *SVD[T]) compute(lefts, rights, m, n int, a []T, lda int, left, right ro
 	for i, row := range order {
 		s.rounded[n-1-i] = T(s.values[row] * scale)
 	}
-	s.work = grown(s.work, backSpace(max(lefts, rights)))
-	if rights > 0 {
-		right.gather(rights, order, c.v, c.ldv)
-		transformBack(rights, n, right.data, right.ld, n-1, 1, b.right, b.ldr, b.tauRight, s.work)
-	}
-	if lefts > 0 {
-		left.gather(lefts, order, c.u, c.ldu)
-		if !tall {
-			transformBack(lefts, m, left.data, left.ld, n, 0, b.left, b.ldl, b.tauLeft, s.work)
-			return nil
+	space := backSpace(lefts)
+	s.work = grown(s.work, space+backSpace(rights))
+	pool.Run(2, func(side int) {
+		if side == 0 {
+			s.transformLeft(lefts, m, n, order, left, tall, s.work[:space])
+			return
 		}
-		transformBack(min(lefts, n), n, left.data, left.ld, n, 0, b.left, b.ldl, b.tauLeft, s.work)
-		q := reflectors[T]{byColumn, m, n, s.tall, ldd, s.tau}
-		q.apply(blas.Right, blas.Trans, lefts, left.data, left.ld)
-	}
+		right.gather(rights, order, c.v, c.ldv)
+		transformBack(rights, n, right.data, right.ld, n-1, 1, b.right, b.ldr, b.tauRight, s.work[space:])
+	})
 	return nil
+}
+
+// transformLeft turns k left vectors of the bidiagonal matrix into those of the matrix.
+func (s *SVD[T]) transformLeft(k, m, n int, order []int, left rows[T], tall bool, work []T) {
+	if k == 0 {
+		return
+	}
+	b, c := &s.bidiagonal, &s.divide
+	left.gather(k, order, c.u, c.ldu)
+	if !tall {
+		transformBack(k, m, left.data, left.ld, n, 0, b.left, b.ldl, b.tauLeft, work)
+		return
+	}
+	transformBack(min(k, n), n, left.data, left.ld, n, 0, b.left, b.ldl, b.tauLeft, work)
+	ldd := stride(n)
+	if k > n { // a basis of the whole space
+		q := reflectors[T]{byColumn, m, n, s.tall, ldd, s.tau}
+		q.apply(blas.Right, blas.Trans, k, left.data, left.ld)
+		return
+	}
+	s.applyTall(k, m, n, left)
+}
+
+// applyTall overwrites the rows of left, k vectors of n elements continued by m-n zeros, with their products with Qᵀ = I - V Tᵀ
+// Vᵀ of the QR factorisation in s.tall. All of Q is one block: the zeros save half of what a block after the other would
+// compute, and the rest is one large product.
+func (s *SVD[T]) applyTall(k, m, n int, left rows[T]) {
+	v, ld := s.tall, stride(n)
+	for i := range n { // units and zeros in the place of R
+		row := v[i*ld+i : i*ld+n]
+		clear(row)
+		row[0] = 1
+	}
+	p, space := borrow[T](n * (2*n + 2*k))
+	defer giveBack(p)
+	gram, space := cut(space, n*n)
+	t, space := cut(space, n*n)
+	zv, zvt := cut(space, k*n)
+	syrk(blas.Upper, blas.Trans, n, m, 1, v, ld, 0, gram, n)
+	triangularFromGram(n, gram, n, s.tau, t, n)
+	gemm(blas.NoTrans, blas.NoTrans, k, n, n, 1, left.data, left.ld, v, ld, 0, zv, n)
+	gemm(blas.NoTrans, blas.Trans, k, n, n, 1, zv, n, t, n, 0, zvt, n)
+	gemm(blas.NoTrans, blas.Trans, k, m, n, -1, zvt, n, v, ld, 1, left.data, left.ld)
 }
 
 // gather sets k rows to those of z (n x n, n = len(order)) in the opposite of order, continued by zeros; rows from n on to unit
