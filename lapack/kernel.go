@@ -7,7 +7,6 @@ import (
 	"gonum.org/v1/gonum/blas"
 
 	eblas "github.com/eckart-go/eckart/blas"
-	"github.com/eckart-go/eckart/internal/pool"
 	"github.com/eckart-go/eckart/internal/simd"
 )
 
@@ -17,17 +16,18 @@ type Float interface{ float32 | float64 }
 // kernels are the routines below this package for one element type. They are called through the functions beneath, which find
 // the table of their type with one comparison.
 type kernels[T Float] struct {
-	gemm  func(tA, tB blas.Transpose, m, n, k int, alpha T, a []T, lda int, b []T, ldb int, beta T, c []T, ldc int)
-	syrk  func(uplo blas.Uplo, t blas.Transpose, n, k int, alpha T, a []T, lda int, beta T, c []T, ldc int)
-	both  func(m, n int, a []T, lda int, x, u, y, v []T)
-	gemv  func(t blas.Transpose, m, n int, alpha T, a []T, lda int, x []T, incX int, beta T, y []T, incY int)
-	trsm  func(s blas.Side, uplo blas.Uplo, t blas.Transpose, d blas.Diag, m, n int, alpha T, a []T, lda int, b []T, ldb int)
-	trmm  func(s blas.Side, uplo blas.Uplo, t blas.Transpose, d blas.Diag, m, n int, alpha T, a []T, lda int, b []T, ldb int)
-	dot   func(x, y []T) T
-	axpy  func(alpha T, x, y []T)
-	scal  func(alpha T, x []T)
-	asum  func(x []T) T
-	sumsq func(x []T) float64
+	gemm      func(tA, tB blas.Transpose, m, n, k int, alpha T, a []T, lda int, b []T, ldb int, beta T, c []T, ldc int)
+	syrk      func(uplo blas.Uplo, t blas.Transpose, n, k int, alpha T, a []T, lda int, beta T, c []T, ldc int)
+	both      func(m, n int, a []T, lda int, x, u, y, v []T)
+	gemv      func(t blas.Transpose, m, n int, alpha T, a []T, lda int, x []T, incX int, beta T, y []T, incY int)
+	trsm      func(s blas.Side, uplo blas.Uplo, t blas.Transpose, d blas.Diag, m, n int, alpha T, a []T, lda int, b []T, ldb int)
+	trmm      func(s blas.Side, uplo blas.Uplo, t blas.Transpose, d blas.Diag, m, n int, alpha T, a []T, lda int, b []T, ldb int)
+	dot       func(x, y []T) T
+	transpose func(m, n int, a []T, lda int, dst []T, ldd int)
+	axpy      func(alpha T, x, y []T)
+	scal      func(alpha T, x []T)
+	asum      func(x []T) T
+	sumsq     func(x []T) float64
 
 	eps, safe T // see epsilon and safeMinimum
 
@@ -37,11 +37,11 @@ type kernels[T Float] struct {
 var (
 	single = &kernels[float32]{
 		gemm: simd.Sgemm, syrk: simd.Ssyrk, gemv: simd.Sgemv, both: simd.SgemvBoth, trsm: eblas.Implementation{}.Strsm, trmm: eblas.Implementation{}.Strmm,
-		dot: simd.Sdot, axpy: simd.Saxpy, scal: simd.Sscal, asum: simd.Sasum, sumsq: simd.Ssumsq, eps: 0x1p-24, safe: 0x1p-126,
+		transpose: simd.Stranspose, dot: simd.Sdot, axpy: simd.Saxpy, scal: simd.Sscal, asum: simd.Sasum, sumsq: simd.Ssumsq, eps: 0x1p-24, safe: 0x1p-126,
 	}
 	double = &kernels[float64]{
 		gemm: simd.Dgemm, syrk: simd.Dsyrk, gemv: simd.Dgemv, both: simd.DgemvBoth, trsm: eblas.Implementation{}.Dtrsm, trmm: eblas.Implementation{}.Dtrmm,
-		dot: simd.Ddot, axpy: simd.Daxpy, scal: simd.Dscal, asum: simd.Dasum, sumsq: simd.Dsumsq, eps: 0x1p-53, safe: 0x1p-1022,
+		transpose: simd.Dtranspose, dot: simd.Ddot, axpy: simd.Daxpy, scal: simd.Dscal, asum: simd.Dasum, sumsq: simd.Dsumsq, eps: 0x1p-53, safe: 0x1p-1022,
 	}
 )
 
@@ -157,30 +157,9 @@ func sqrt[T Float](x T) T { return T(math.Sqrt(float64(x))) }
 // finite reports whether x is neither NaN nor infinite.
 func finite[T Float](x T) bool { return x-x == 0 }
 
-// transposeTile is the side of the squares in which transpose walks: two of them fit the first-level cache.
-const transposeTile = 32
-
 // transpose writes the transpose of a (m x n) to dst (n x m), which does not overlap it.
 func transpose[T Float](m, n int, a []T, lda int, dst []T, ldd int) {
-	if m*n <= 4*transposeTile*transposeTile {
-		transposeRows(0, m, n, a, lda, dst, ldd)
-		return
-	}
-	pool.Ranges(m, 2*transposeTile, func(lo, hi int) { transposeRows(lo, hi, n, a, lda, dst, ldd) })
-}
-
-func transposeRows[T Float](lo, hi, n int, a []T, lda int, dst []T, ldd int) {
-	for i0 := lo; i0 < hi; i0 += transposeTile {
-		i1 := min(hi, i0+transposeTile)
-		for j0 := 0; j0 < n; j0 += transposeTile {
-			for j := j0; j < min(n, j0+transposeTile); j++ {
-				out := dst[j*ldd+i0 : j*ldd+i1]
-				for i := range out {
-					out[i] = a[(i0+i)*lda+j]
-				}
-			}
-		}
-	}
+	kernelsOf[T]().transpose(m, n, a, lda, dst, ldd)
 }
 
 // stride returns a row stride for n columns that starts rows on cache lines, and not at distances that the cache maps on a few
