@@ -15,6 +15,7 @@ type blasKernel[T float] struct {
 	dot   func(x, y []T) T
 	axpy  func(alpha T, x, y []T)
 	scal  func(alpha T, x []T)
+	rot   func(x, y []T, c, s T) // (x, y) = (c x + s y, c y - s x)
 	asum  func(x []T) T
 	sumsq func(x []T) float64
 }
@@ -55,7 +56,7 @@ func kernels[T float](special []blasKernel[T]) []blasKernel[T] {
 		isa: isaGeneric, mr: 4, nr: 4,
 		panel: panelGeneric[T], interlace: interlaceGeneric[T], transpose: transposeGeneric[T],
 		dots: dotsGeneric[T], addRows: addRowsGeneric[T],
-		dot: dotGeneric[T], axpy: axpyGeneric[T], scal: scalGeneric[T], asum: asumGeneric[T], sumsq: sumsqGeneric[T],
+		dot: dotGeneric[T], axpy: axpyGeneric[T], scal: scalGeneric[T], rot: rotGeneric[T], asum: asumGeneric[T], sumsq: sumsqGeneric[T],
 	})
 }
 

@@ -117,6 +117,15 @@ func scalGeneric[T float](alpha T, x []T) {
 	}
 }
 
+func rotGeneric[T float](x, y []T, c, s T) {
+	y = y[:len(x)]
+	for i, v := range x {
+		w := y[i]
+		x[i] = c*v + s*w
+		y[i] = c*w - s*v
+	}
+}
+
 func asumGeneric[T float](x []T) (sum T) {
 	for _, v := range x {
 		sum += T(math.Abs(float64(v)))

@@ -18,6 +18,12 @@ func Sscal(alpha float32, x []float32) { sblas.kernel.scal(alpha, x) }
 // Dscal is Sscal in float64.
 func Dscal(alpha float64, x []float64) { dblas.kernel.scal(alpha, x) }
 
+// Srot rotates the points (x_i, y_i): it overwrites x with c x + s y and y with c y - s x. y must be at least as long as x.
+func Srot(x, y []float32, c, s float32) { sblas.kernel.rot(x, y[:len(x)], c, s) }
+
+// Drot is Srot in float64.
+func Drot(x, y []float64, c, s float64) { dblas.kernel.rot(x, y[:len(x)], c, s) }
+
 // Ssumsq returns the sum of squares of x, accumulated in float64, where no float32 over- or underflows.
 func Ssumsq(x []float32) float64 { return sblas.kernel.sumsq(x) }
 

@@ -188,6 +188,77 @@ scaldone:
 	VZEROUPPER
 	RET
 
+// func srotAVX2(x []float32, y []float32, c float32, s float32)
+// Requires: AVX, FMA3
+TEXT ·srotAVX2(SB), NOSPLIT, $0-56
+	VBROADCASTSS c+48(FP), Y14
+	VBROADCASTSS s+52(FP), Y13
+	MOVQ         x_base+0(FP), SI
+	MOVQ         y_base+24(FP), DI
+	MOVQ         x_len+8(FP), CX
+	XORQ         AX, AX
+	SUBQ         $0x00000010, CX
+	JL           rot2end
+
+rot2:
+	VMOVUPS      (SI)(AX*1), Y0
+	VMOVUPS      (DI)(AX*1), Y2
+	VMULPS       Y14, Y0, Y4
+	VMULPS       Y14, Y2, Y6
+	VFMADD231PS  Y13, Y2, Y4
+	VFNMADD231PS Y13, Y0, Y6
+	VMOVUPS      Y4, (SI)(AX*1)
+	VMOVUPS      Y6, (DI)(AX*1)
+	VMOVUPS      32(SI)(AX*1), Y1
+	VMOVUPS      32(DI)(AX*1), Y3
+	VMULPS       Y14, Y1, Y5
+	VMULPS       Y14, Y3, Y7
+	VFMADD231PS  Y13, Y3, Y5
+	VFNMADD231PS Y13, Y1, Y7
+	VMOVUPS      Y5, 32(SI)(AX*1)
+	VMOVUPS      Y7, 32(DI)(AX*1)
+	ADDQ         $0x00000040, AX
+	SUBQ         $0x00000010, CX
+	JGE          rot2
+
+rot2end:
+	ADDQ $0x00000010, CX
+	SUBQ $0x00000008, CX
+	JL   rot1end
+
+rot1:
+	VMOVUPS      (SI)(AX*1), Y0
+	VMOVUPS      (DI)(AX*1), Y2
+	VMULPS       Y14, Y0, Y4
+	VMULPS       Y14, Y2, Y6
+	VFMADD231PS  Y13, Y2, Y4
+	VFNMADD231PS Y13, Y0, Y6
+	VMOVUPS      Y4, (SI)(AX*1)
+	VMOVUPS      Y6, (DI)(AX*1)
+	ADDQ         $0x00000020, AX
+	SUBQ         $0x00000008, CX
+	JGE          rot1
+
+rot1end:
+	ADDQ         $0x00000008, CX
+	JZ           rotdone
+	LEAQ         tailMask<>+32(SB), BX
+	SHLQ         $0x02, CX
+	SUBQ         CX, BX
+	VMOVUPS      (BX), Y15
+	VMASKMOVPS   (SI)(AX*1), Y15, Y0
+	VMASKMOVPS   (DI)(AX*1), Y15, Y2
+	VMULPS       Y14, Y0, Y4
+	VMULPS       Y14, Y2, Y6
+	VFMADD231PS  Y13, Y2, Y4
+	VFNMADD231PS Y13, Y0, Y6
+	VMASKMOVPS   Y4, Y15, (SI)(AX*1)
+	VMASKMOVPS   Y6, Y15, (DI)(AX*1)
+
+rotdone:
+	VZEROUPPER
+	RET
+
 // func sasumAVX2(x []float32) float32
 // Requires: AVX, AVX2, SSE
 TEXT ·sasumAVX2(SB), NOSPLIT, $0-28
@@ -1504,6 +1575,77 @@ scaldone:
 	VZEROUPPER
 	RET
 
+// func drotAVX2(x []float64, y []float64, c float64, s float64)
+// Requires: AVX, FMA3
+TEXT ·drotAVX2(SB), NOSPLIT, $0-64
+	VBROADCASTSD c+48(FP), Y14
+	VBROADCASTSD s+56(FP), Y13
+	MOVQ         x_base+0(FP), SI
+	MOVQ         y_base+24(FP), DI
+	MOVQ         x_len+8(FP), CX
+	XORQ         AX, AX
+	SUBQ         $0x00000008, CX
+	JL           rot2end
+
+rot2:
+	VMOVUPD      (SI)(AX*1), Y0
+	VMOVUPD      (DI)(AX*1), Y2
+	VMULPD       Y14, Y0, Y4
+	VMULPD       Y14, Y2, Y6
+	VFMADD231PD  Y13, Y2, Y4
+	VFNMADD231PD Y13, Y0, Y6
+	VMOVUPD      Y4, (SI)(AX*1)
+	VMOVUPD      Y6, (DI)(AX*1)
+	VMOVUPD      32(SI)(AX*1), Y1
+	VMOVUPD      32(DI)(AX*1), Y3
+	VMULPD       Y14, Y1, Y5
+	VMULPD       Y14, Y3, Y7
+	VFMADD231PD  Y13, Y3, Y5
+	VFNMADD231PD Y13, Y1, Y7
+	VMOVUPD      Y5, 32(SI)(AX*1)
+	VMOVUPD      Y7, 32(DI)(AX*1)
+	ADDQ         $0x00000040, AX
+	SUBQ         $0x00000008, CX
+	JGE          rot2
+
+rot2end:
+	ADDQ $0x00000008, CX
+	SUBQ $0x00000004, CX
+	JL   rot1end
+
+rot1:
+	VMOVUPD      (SI)(AX*1), Y0
+	VMOVUPD      (DI)(AX*1), Y2
+	VMULPD       Y14, Y0, Y4
+	VMULPD       Y14, Y2, Y6
+	VFMADD231PD  Y13, Y2, Y4
+	VFNMADD231PD Y13, Y0, Y6
+	VMOVUPD      Y4, (SI)(AX*1)
+	VMOVUPD      Y6, (DI)(AX*1)
+	ADDQ         $0x00000020, AX
+	SUBQ         $0x00000004, CX
+	JGE          rot1
+
+rot1end:
+	ADDQ         $0x00000004, CX
+	JZ           rotdone
+	LEAQ         tailMask<>+32(SB), BX
+	SHLQ         $0x03, CX
+	SUBQ         CX, BX
+	VMOVUPD      (BX), Y15
+	VMASKMOVPD   (SI)(AX*1), Y15, Y0
+	VMASKMOVPD   (DI)(AX*1), Y15, Y2
+	VMULPD       Y14, Y0, Y4
+	VMULPD       Y14, Y2, Y6
+	VFMADD231PD  Y13, Y2, Y4
+	VFNMADD231PD Y13, Y0, Y6
+	VMASKMOVPD   Y4, Y15, (SI)(AX*1)
+	VMASKMOVPD   Y6, Y15, (DI)(AX*1)
+
+rotdone:
+	VZEROUPPER
+	RET
+
 // func dasumAVX2(x []float64) float64
 // Requires: AVX, AVX2, SSE2
 TEXT ·dasumAVX2(SB), NOSPLIT, $0-32
@@ -2805,6 +2947,77 @@ scal1end:
 	VMOVUPS   Z0, K1, (SI)(AX*1)
 
 scaldone:
+	VZEROUPPER
+	RET
+
+// func srotAVX512(x []float32, y []float32, c float32, s float32)
+// Requires: AVX, AVX512F
+TEXT ·srotAVX512(SB), NOSPLIT, $0-56
+	VBROADCASTSS c+48(FP), Z14
+	VBROADCASTSS s+52(FP), Z13
+	MOVQ         x_base+0(FP), SI
+	MOVQ         y_base+24(FP), DI
+	MOVQ         x_len+8(FP), CX
+	XORQ         AX, AX
+	SUBQ         $0x00000020, CX
+	JL           rot2end
+
+rot2:
+	VMOVUPS      (SI)(AX*1), Z0
+	VMOVUPS      (DI)(AX*1), Z2
+	VMULPS       Z14, Z0, Z4
+	VMULPS       Z14, Z2, Z6
+	VFMADD231PS  Z13, Z2, Z4
+	VFNMADD231PS Z13, Z0, Z6
+	VMOVUPS      Z4, (SI)(AX*1)
+	VMOVUPS      Z6, (DI)(AX*1)
+	VMOVUPS      64(SI)(AX*1), Z1
+	VMOVUPS      64(DI)(AX*1), Z3
+	VMULPS       Z14, Z1, Z5
+	VMULPS       Z14, Z3, Z7
+	VFMADD231PS  Z13, Z3, Z5
+	VFNMADD231PS Z13, Z1, Z7
+	VMOVUPS      Z5, 64(SI)(AX*1)
+	VMOVUPS      Z7, 64(DI)(AX*1)
+	ADDQ         $0x00000080, AX
+	SUBQ         $0x00000020, CX
+	JGE          rot2
+
+rot2end:
+	ADDQ $0x00000020, CX
+	SUBQ $0x00000010, CX
+	JL   rot1end
+
+rot1:
+	VMOVUPS      (SI)(AX*1), Z0
+	VMOVUPS      (DI)(AX*1), Z2
+	VMULPS       Z14, Z0, Z4
+	VMULPS       Z14, Z2, Z6
+	VFMADD231PS  Z13, Z2, Z4
+	VFNMADD231PS Z13, Z0, Z6
+	VMOVUPS      Z4, (SI)(AX*1)
+	VMOVUPS      Z6, (DI)(AX*1)
+	ADDQ         $0x00000040, AX
+	SUBQ         $0x00000010, CX
+	JGE          rot1
+
+rot1end:
+	ADDQ         $0x00000010, CX
+	JZ           rotdone
+	MOVL         $0x00000001, BX
+	SHLL         CL, BX
+	DECL         BX
+	KMOVW        BX, K1
+	VMOVUPS.Z    (SI)(AX*1), K1, Z0
+	VMOVUPS.Z    (DI)(AX*1), K1, Z2
+	VMULPS       Z14, Z0, Z4
+	VMULPS       Z14, Z2, Z6
+	VFMADD231PS  Z13, Z2, Z4
+	VFNMADD231PS Z13, Z0, Z6
+	VMOVUPS      Z4, K1, (SI)(AX*1)
+	VMOVUPS      Z6, K1, (DI)(AX*1)
+
+rotdone:
 	VZEROUPPER
 	RET
 
@@ -4199,6 +4412,77 @@ scal1end:
 	VMOVUPD   Z0, K1, (SI)(AX*1)
 
 scaldone:
+	VZEROUPPER
+	RET
+
+// func drotAVX512(x []float64, y []float64, c float64, s float64)
+// Requires: AVX, AVX512F
+TEXT ·drotAVX512(SB), NOSPLIT, $0-64
+	VBROADCASTSD c+48(FP), Z14
+	VBROADCASTSD s+56(FP), Z13
+	MOVQ         x_base+0(FP), SI
+	MOVQ         y_base+24(FP), DI
+	MOVQ         x_len+8(FP), CX
+	XORQ         AX, AX
+	SUBQ         $0x00000010, CX
+	JL           rot2end
+
+rot2:
+	VMOVUPD      (SI)(AX*1), Z0
+	VMOVUPD      (DI)(AX*1), Z2
+	VMULPD       Z14, Z0, Z4
+	VMULPD       Z14, Z2, Z6
+	VFMADD231PD  Z13, Z2, Z4
+	VFNMADD231PD Z13, Z0, Z6
+	VMOVUPD      Z4, (SI)(AX*1)
+	VMOVUPD      Z6, (DI)(AX*1)
+	VMOVUPD      64(SI)(AX*1), Z1
+	VMOVUPD      64(DI)(AX*1), Z3
+	VMULPD       Z14, Z1, Z5
+	VMULPD       Z14, Z3, Z7
+	VFMADD231PD  Z13, Z3, Z5
+	VFNMADD231PD Z13, Z1, Z7
+	VMOVUPD      Z5, 64(SI)(AX*1)
+	VMOVUPD      Z7, 64(DI)(AX*1)
+	ADDQ         $0x00000080, AX
+	SUBQ         $0x00000010, CX
+	JGE          rot2
+
+rot2end:
+	ADDQ $0x00000010, CX
+	SUBQ $0x00000008, CX
+	JL   rot1end
+
+rot1:
+	VMOVUPD      (SI)(AX*1), Z0
+	VMOVUPD      (DI)(AX*1), Z2
+	VMULPD       Z14, Z0, Z4
+	VMULPD       Z14, Z2, Z6
+	VFMADD231PD  Z13, Z2, Z4
+	VFNMADD231PD Z13, Z0, Z6
+	VMOVUPD      Z4, (SI)(AX*1)
+	VMOVUPD      Z6, (DI)(AX*1)
+	ADDQ         $0x00000040, AX
+	SUBQ         $0x00000008, CX
+	JGE          rot1
+
+rot1end:
+	ADDQ         $0x00000008, CX
+	JZ           rotdone
+	MOVL         $0x00000001, BX
+	SHLL         CL, BX
+	DECL         BX
+	KMOVW        BX, K1
+	VMOVUPD.Z    (SI)(AX*1), K1, Z0
+	VMOVUPD.Z    (DI)(AX*1), K1, Z2
+	VMULPD       Z14, Z0, Z4
+	VMULPD       Z14, Z2, Z6
+	VFMADD231PD  Z13, Z2, Z4
+	VFNMADD231PD Z13, Z0, Z6
+	VMOVUPD      Z4, K1, (SI)(AX*1)
+	VMOVUPD      Z6, K1, (DI)(AX*1)
+
+rotdone:
 	VZEROUPPER
 	RET
 

@@ -19,6 +19,11 @@ func saxpyAVX2(alpha float32, x []float32, y []float32)
 //go:noescape
 func sscalAVX2(alpha float32, x []float32)
 
+// srotAVX2 is rotGeneric for AVX2.
+//
+//go:noescape
+func srotAVX2(x []float32, y []float32, c float32, s float32)
+
 // sasumAVX2 is asumGeneric for AVX2.
 //
 //go:noescape
@@ -53,6 +58,11 @@ func daxpyAVX2(alpha float64, x []float64, y []float64)
 //
 //go:noescape
 func dscalAVX2(alpha float64, x []float64)
+
+// drotAVX2 is rotGeneric for AVX2.
+//
+//go:noescape
+func drotAVX2(x []float64, y []float64, c float64, s float64)
 
 // dasumAVX2 is asumGeneric for AVX2.
 //
@@ -89,6 +99,11 @@ func saxpyAVX512(alpha float32, x []float32, y []float32)
 //go:noescape
 func sscalAVX512(alpha float32, x []float32)
 
+// srotAVX512 is rotGeneric for AVX512.
+//
+//go:noescape
+func srotAVX512(x []float32, y []float32, c float32, s float32)
+
 // sasumAVX512 is asumGeneric for AVX512.
 //
 //go:noescape
@@ -123,6 +138,11 @@ func daxpyAVX512(alpha float64, x []float64, y []float64)
 //
 //go:noescape
 func dscalAVX512(alpha float64, x []float64)
+
+// drotAVX512 is rotGeneric for AVX512.
+//
+//go:noescape
+func drotAVX512(x []float64, y []float64, c float64, s float64)
 
 // dasumAVX512 is asumGeneric for AVX512.
 //

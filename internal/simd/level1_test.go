@@ -41,7 +41,12 @@ func testVectorKernels[T float](t *testing.T, special []blasKernel[T]) {
 			sum, scaled := append([]T(nil), y...), append([]T(nil), x...)
 			e.kernel.axpy(alpha, x, sum)
 			e.kernel.scal(alpha, scaled)
+			rotX, rotY, sine := append([]T(nil), x...), append([]T(nil), y...), T(rng.NormFloat64())
+			e.kernel.rot(rotX, rotY, alpha, sine)
 			for i := range x {
+				cx, cy, sx, sy := float64(alpha)*float64(x[i]), float64(alpha)*float64(y[i]), float64(sine)*float64(x[i]), float64(sine)*float64(y[i])
+				within("rot x", float64(rotX[i]), cx+sy, 2.1*u*(math.Abs(cx)+math.Abs(sy)))
+				within("rot y", float64(rotY[i]), cy-sx, 2.1*u*(math.Abs(cy)+math.Abs(sx)))
 				product := float64(alpha) * float64(x[i])
 				within("axpy", float64(sum[i]), product+float64(y[i]), 2.1*u*(math.Abs(product)+math.Abs(float64(y[i]))))
 				within("scal", float64(scaled[i]), product, 1.01*u*math.Abs(product)+math.SmallestNonzeroFloat32*u)
@@ -57,6 +62,7 @@ func TestVectorsStayWithinBounds(t *testing.T) {
 			x := filled[float32](n, 1)
 			e.kernel.axpy(1, x, y[:n])
 			e.kernel.scal(0.5, y[:n])
+			e.kernel.rot(x, y[:n], 0.6, 0.8)
 			e.kernel.addRows(y[:n], x[:min(n, 3)], make([]float32, 3*n+1), n)
 			if y[n] != 7 {
 				t.Fatalf("n=%d: the element beyond became %v", n, y[n])

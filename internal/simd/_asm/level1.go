@@ -14,6 +14,7 @@ func level1() {
 		a.dot()
 		a.axpy()
 		a.scal()
+		a.rot()
 		a.asum()
 		a.sumsq()
 		a.addRows()
@@ -177,6 +178,31 @@ func (a arch) scal() {
 			a.get(a.vector(RSI, v), a.regs[v], masked)
 			a.mul(a.regs[14], a.regs[v], a.regs[v])
 			a.put(a.regs[v], a.vector(RSI, v), masked)
+		}
+	})
+	VZEROUPPER()
+	RET()
+}
+
+func (a arch) rot() {
+	a.text("rot", "func(x, y []%[1]s, c, s %[1]s)")
+	a.broadcast(parameter(Param("c")), a.regs[14])
+	a.broadcast(parameter(Param("s")), a.regs[13])
+	Load(Param("x").Base(), RSI)
+	Load(Param("y").Base(), RDI)
+	Load(Param("x").Len(), RCX)
+	XORQ(RAX, RAX)
+	a.loop("rot", 2, func(vectors int, masked bool) {
+		for v := range vectors {
+			x, y, cx, cy := a.regs[v], a.regs[2+v], a.regs[4+v], a.regs[6+v]
+			a.get(a.vector(RSI, v), x, masked)
+			a.get(a.vector(RDI, v), y, masked)
+			a.mul(a.regs[14], x, cx)
+			a.mul(a.regs[14], y, cy)
+			a.fma(a.regs[13], y, cx)
+			a.pick(VFNMADD231PS, VFNMADD231PD)(a.regs[13], x, cy)
+			a.put(cx, a.vector(RSI, v), masked)
+			a.put(cy, a.vector(RDI, v), masked)
 		}
 	})
 	VZEROUPPER()
