@@ -45,6 +45,9 @@ const (
 	Krylov
 	// Randomized finds the leading part by subspace iteration (Halko, Martinsson, Tropp 2011) of a fixed number of passes.
 	Randomized
+	// TwoPass finds the leading part in two passes over a matrix that is larger than memory (linop.Stream), nearly as good as
+	// Randomized with one power iteration.
+	TwoPass
 )
 
 // Form chooses how Whitened factors are computed. All give the same product in exact arithmetic.
@@ -159,7 +162,7 @@ func KeepRank(m, n int, keep float64) int {
 func SVD(a mat.Matrix, k int, opts Options) (*Factors, error) {
 	m, n := a.Dims()
 	method, _ := opts.choose(m, n, k)
-	if opts.Tol == 0 && method != Krylov && method != Randomized {
+	if opts.Tol == 0 && method != Krylov && method != Randomized && method != TwoPass {
 		s, err := spectrumOf(a, nil, k, opts)
 		if err != nil {
 			return nil, err

@@ -53,6 +53,7 @@ var svds pool.Shelf[lapack.SVD[float64]]
 //	Auto        Exact where A is small or k is a good part of it, else Krylov
 //	Krylov      a block Krylov iteration that stops when the error is within Krylov.Accuracy of the best: the fewest products
 //	Randomized  subspace iteration with scikit-learn's parameters
+//	TwoPass     two passes over a linop.Stream, and no more
 //	Exact, Gram all elements of A are collected, by one product with the identity
 //
 // The certificate has the error, what it rests on (Estimate), a lower bound of the best error, the passes over A and the products
@@ -83,6 +84,8 @@ func OperatorSVD(a linop.Operator, k int, opts Options) (*Factors, error) {
 		}
 	case Randomized:
 		f, err = randomizedFactors(a, k, opts)
+	case TwoPass:
+		f, err = twoPassFactors(a, k, opts)
 	}
 	if method == Exact || method == Gram {
 		return collected(a, k, method, why, opts)
@@ -94,7 +97,7 @@ func OperatorSVD(a linop.Operator, k int, opts Options) (*Factors, error) {
 }
 
 // Methods by name, as certificates have them.
-var methodNames = map[Method]string{Exact: "exact", Gram: "gram", Krylov: "krylov", Randomized: "randomized"}
+var methodNames = map[Method]string{Exact: "exact", Gram: "gram", Krylov: "krylov", Randomized: "randomized", TwoPass: "two-pass"}
 
 // smallSide is the smaller side up to which a whole decomposition is about as fast as anything else.
 const smallSide = 256

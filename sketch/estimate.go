@@ -47,10 +47,11 @@ func FrobeniusEstimate(e linop.Operator, probes int, seed uint64) (Interval, err
 	if err != nil {
 		return Interval{}, err
 	}
-	return intervalOf(norms), nil
+	return IntervalOf(norms), nil
 }
 
-func intervalOf(norms []float64) Interval {
+// IntervalOf returns the estimate of a Frobenius norm from norms ||E w|| for independent Gaussian w: see FrobeniusEstimate.
+func IntervalOf(norms []float64) Interval {
 	r := float64(len(norms))
 	var largest, sum float64
 	for _, v := range norms {

@@ -131,7 +131,7 @@ func (g *qbGrowth) start() error {
 	if g.norm, g.known, err = g.a.FrobeniusNorm(); err != nil {
 		return err
 	}
-	g.error, g.kind = intervalOf(columnNorms(g.residual)), FromProbes
+	g.error, g.kind = IntervalOf(columnNorms(g.residual)), FromProbes
 	if g.known {
 		g.error, g.kind = Interval{g.norm, g.norm, g.norm}, FromNorms
 	} else {
@@ -232,7 +232,7 @@ func (g *qbGrowth) estimate(y, z blas64.General) {
 			return
 		}
 	}
-	g.error, g.kind = intervalOf(columnNorms(g.residual)), FromProbes
+	g.error, g.kind = IntervalOf(columnNorms(g.residual)), FromProbes
 	rounding := floor * g.norm
 	g.stalled = g.error.Estimate <= rounding && g.error.Estimate >= before
 }
