@@ -16,6 +16,7 @@ type scalar interface{ float32 | float64 }
 type kernels[T scalar] struct {
 	gemm func(tA, tB blas.Transpose, m, n, k int, alpha T, a []T, lda int, b []T, ldb int, beta T, c []T, ldc int)
 	syrk func(uplo blas.Uplo, t blas.Transpose, n, k int, alpha T, a []T, lda int, beta T, c []T, ldc int)
+	trsm func(s blas.Side, ul blas.Uplo, t blas.Transpose, d blas.Diag, m, n int, a []T, lda int, b []T, ldb int)
 	gemv func(t blas.Transpose, m, n int, alpha T, a []T, lda int, x []T, incX int, beta T, y []T, incY int)
 	dot  func(x, y []T) T
 	axpy func(alpha T, x, y []T) // y += alpha x
@@ -26,10 +27,10 @@ type kernels[T scalar] struct {
 
 var (
 	single = &kernels[float32]{
-		gemm: simd.Sgemm, syrk: simd.Ssyrk, gemv: simd.Sgemv, dot: simd.Sdot, axpy: simd.Saxpy, scal: simd.Sscal,
+		gemm: simd.Sgemm, syrk: simd.Ssyrk, trsm: simd.Strsm, gemv: simd.Sgemv, dot: simd.Sdot, axpy: simd.Saxpy, scal: simd.Sscal,
 	}
 	double = &kernels[float64]{
-		gemm: simd.Dgemm, syrk: simd.Dsyrk, gemv: simd.Dgemv, dot: simd.Ddot, axpy: simd.Daxpy, scal: simd.Dscal,
+		gemm: simd.Dgemm, syrk: simd.Dsyrk, trsm: simd.Dtrsm, gemv: simd.Dgemv, dot: simd.Ddot, axpy: simd.Daxpy, scal: simd.Dscal,
 	}
 )
 

@@ -61,5 +61,5 @@ func (i Implementation) Dtrsm(s blas.Side, ul blas.Uplo, tA blas.Transpose, d bl
 		return
 	}
 	double.scale(m, n, alpha, b, ldb)
-	double.solve(s, newTriangle(ul, tA, d, k, a, lda), m, n, b, ldb)
+	double.trsm(s, ul, realTranspose(tA), d, m, n, a, lda, b, ldb)
 }

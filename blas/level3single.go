@@ -61,5 +61,5 @@ func (i Implementation) Strsm(s blas.Side, ul blas.Uplo, tA blas.Transpose, d bl
 		return
 	}
 	single.scale(m, n, alpha, b, ldb)
-	single.solve(s, newTriangle(ul, tA, d, k, a, lda), m, n, b, ldb)
+	single.trsm(s, ul, realTranspose(tA), d, m, n, a, lda, b, ldb)
 }

@@ -96,52 +96,14 @@ func inStrips[T scalar](s blas.Side, m, n int, b []T, ldb int, f func(m, n int, 
 	})
 }
 
-// solve is trsm in strips, and multiply trmm.
-func (k *kernels[T]) solve(s blas.Side, t triangle[T], m, n int, b []T, ldb int) {
-	inStrips(s, m, n, b, ldb, func(m, n int, b []T) { k.trsm(s, t, m, n, b, ldb) })
-}
-
+// multiply is trmm in strips.
 func (k *kernels[T]) multiply(s blas.Side, t triangle[T], m, n int, b []T, ldb int) {
 	inStrips(s, m, n, b, ldb, func(m, n int, b []T) { k.trmm(s, t, m, n, b, ldb) })
 }
 
-// trsm solves op(A) X = B (left) or X op(A) = B (right) for X, m x n, which replaces B. The triangle is halved until it
-// is a leaf; all other work is one product a split, so the whole runs at the speed of gemm. This is the recursion of
-// Elmroth, Gustavson, Jonsson and Kågström (SIAM Review 46, 2004), backward stable as the row-wise algorithm is.
-func (k *kernels[T]) trsm(s blas.Side, t triangle[T], m, n int, b []T, ldb int) {
-	if t.n <= leaf {
-		k.onPanels(s, t, m, n, b, ldb, k.solveRows)
-		return
-	}
-	h := split(t.n)
-	a, op := t.corner(h)
-	first, second := t.diagonal(0, h), t.diagonal(h, t.n)
-	if s == blas.Left {
-		top, bottom := b, b[h*ldb:]
-		if t.lower {
-			k.trsm(s, first, h, n, top, ldb)
-			k.gemm(op, blas.NoTrans, m-h, n, h, -1, a, t.lda, top, ldb, 1, bottom, ldb)
-			k.trsm(s, second, m-h, n, bottom, ldb)
-		} else {
-			k.trsm(s, second, m-h, n, bottom, ldb)
-			k.gemm(op, blas.NoTrans, h, n, m-h, -1, a, t.lda, bottom, ldb, 1, top, ldb)
-			k.trsm(s, first, h, n, top, ldb)
-		}
-		return
-	}
-	left, right := b, b[h:]
-	if t.lower { // X2 A22 = B2, then X1 A11 = B1 - X2 A21
-		k.trsm(s, second, m, n-h, right, ldb)
-		k.gemm(blas.NoTrans, op, m, h, n-h, -1, right, ldb, a, t.lda, 1, left, ldb)
-		k.trsm(s, first, m, h, left, ldb)
-	} else {
-		k.trsm(s, first, m, h, left, ldb)
-		k.gemm(blas.NoTrans, op, m, n-h, h, -1, left, ldb, a, t.lda, 1, right, ldb)
-		k.trsm(s, second, m, n-h, right, ldb)
-	}
-}
-
-// trmm replaces the m x n matrix B by op(A) B (left) or B op(A) (right), by the same recursion as trsm.
+// trmm replaces the m x n matrix B by op(A) B (left) or B op(A) (right). The triangle is halved until it is a leaf; all other
+// work is one product a split, so the whole runs at the speed of gemm. This is the recursion of Elmroth, Gustavson, Jonsson
+// and Kågström (SIAM Review 46, 2004).
 func (k *kernels[T]) trmm(s blas.Side, t triangle[T], m, n int, b []T, ldb int) {
 	if t.n <= leaf {
 		k.onPanels(s, t, m, n, b, ldb, k.multiplyRows)
@@ -214,38 +176,6 @@ func (k *kernels[T]) onPanels(s blas.Side, t triangle[T], m, n int, b []T, ldb i
 		}
 		k.giveBack(x)
 	})
-}
-
-// solveRows replaces X, order x w, by tri⁻¹ X.
-func (k *kernels[T]) solveRows(tri []T, lower bool, order int, x []T, w int) {
-	for step := range order {
-		i, lo, hi := step, 0, step
-		if !lower {
-			i = order - 1 - step
-			lo, hi = i+1, order
-		}
-		row := x[i*w : i*w+w]
-		for j := lo; j < hi; j++ {
-			if a := tri[i*order+j]; a != 0 {
-				k.axpy(-a, x[j*w:j*w+w], row)
-			}
-		}
-		k.divide(row, tri[i*order+i])
-	}
-}
-
-// divide divides x by d: a multiplication by the reciprocal, twice as many roundings and ten times faster, unless the
-// reciprocal is near the ends of the range.
-func (k *kernels[T]) divide(x []T, d T) {
-	switch size := max(d, -d); {
-	case d == 1:
-	case size > 0x1p-120 && size < 0x1p120:
-		k.scal(1/d, x)
-	default:
-		for i := range x {
-			x[i] /= d
-		}
-	}
 }
 
 // multiplyRows replaces X, order x w, by tri X.

@@ -17,6 +17,7 @@ type engine[T float] struct {
 	gemms   sync.Pool
 	gemvs   sync.Pool
 	batches sync.Pool
+	solves  sync.Pool
 }
 
 var (
@@ -35,6 +36,7 @@ func newEngine[T float](k blasKernel[T], c cacheSizes) *engine[T] {
 	e.gemms.New = func() any { return newGemmCall(e) }
 	e.gemvs.New = func() any { return newGemvCall(e) }
 	e.batches.New = func() any { return newBatchCall(e) }
+	e.solves.New = func() any { return newSolveCall(e) }
 	return e
 }
 

@@ -6,11 +6,12 @@ type blasKernel[T float] struct {
 	isa    isa // what it needs
 	mr, nr int // rows and columns of the tile of C that is kept in registers
 
-	panel     panelFunc[T]
-	interlace packFunc[T]
-	transpose packFunc[T]
-	dots      dotsFunc[T]
-	addRows   func(y, x, a []T, lda int) // y += xᵀ A, where A has len(x) rows of len(y) elements, lda apart
+	panel                  panelFunc[T]
+	solveLower, solveUpper solveFunc[T]
+	interlace              packFunc[T]
+	transpose              packFunc[T]
+	dots                   dotsFunc[T]
+	addRows                func(y, x, a []T, lda int) // y += xᵀ A, where A has len(x) rows of len(y) elements, lda apart
 
 	dot   func(x, y []T) T
 	axpy  func(alpha T, x, y []T)
@@ -54,7 +55,7 @@ func pickKernel[T float](kernels []blasKernel[T]) blasKernel[T] {
 func kernels[T float](special []blasKernel[T]) []blasKernel[T] {
 	return append(special, blasKernel[T]{
 		isa: isaGeneric, mr: 4, nr: 4,
-		panel: panelGeneric[T], interlace: interlaceGeneric[T], transpose: transposeGeneric[T],
+		panel: panelGeneric[T], solveLower: solveLowerGeneric[T], solveUpper: solveUpperGeneric[T], interlace: interlaceGeneric[T], transpose: transposeGeneric[T],
 		dots: dotsGeneric[T], addRows: addRowsGeneric[T],
 		dot: dotGeneric[T], axpy: axpyGeneric[T], scal: scalGeneric[T], rot: rotGeneric[T], asum: asumGeneric[T], sumsq: sumsqGeneric[T],
 	})

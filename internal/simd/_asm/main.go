@@ -21,6 +21,7 @@ var generators = map[string]func(){
 	"level1": level1,
 	"pack":   pack,
 	"symv":   symv,
+	"trsm":   trsm,
 	"poles":  poles,
 }
 
