@@ -83,16 +83,8 @@ func reverseRows[T Float](z []T, ldz, rows, width int) {
 	}
 }
 
-// rotate overwrites x with c x + s y and y with c y - s x, for c the cosine and s the sine.
-func rotate[T Float](x, y []T, cosine, sine float64) {
-	c, s := T(cosine), T(sine)
-	y = y[:len(x)]
-	for k, xk := range x {
-		yk := y[k]
-		x[k] = c*xk + s*yk
-		y[k] = c*yk - s*xk
-	}
-}
+// rotate overwrites x with c x + s y and y with c y - s x.
+func rotate[T Float](x, y []T, c, s float64) { kernelsOf[T]().rot(x, y, T(c), T(s)) }
 
 // length returns the length of (x, y), by the fast way where squares are safe.
 func length(x, y float64) float64 {

@@ -26,6 +26,7 @@ type kernels[T Float] struct {
 	transpose func(m, n int, a []T, lda int, dst []T, ldd int)
 	axpy      func(alpha T, x, y []T)
 	scal      func(alpha T, x []T)
+	rot       func(x, y []T, c, s T)
 	asum      func(x []T) T
 	sumsq     func(x []T) float64
 
@@ -37,11 +38,11 @@ type kernels[T Float] struct {
 var (
 	single = &kernels[float32]{
 		gemm: simd.Sgemm, syrk: simd.Ssyrk, gemv: simd.Sgemv, both: simd.SgemvBoth, trsm: eblas.Implementation{}.Strsm, trmm: eblas.Implementation{}.Strmm,
-		transpose: simd.Stranspose, dot: simd.Sdot, axpy: simd.Saxpy, scal: simd.Sscal, asum: simd.Sasum, sumsq: simd.Ssumsq, eps: 0x1p-24, safe: 0x1p-126,
+		transpose: simd.Stranspose, dot: simd.Sdot, axpy: simd.Saxpy, scal: simd.Sscal, rot: simd.Srot, asum: simd.Sasum, sumsq: simd.Ssumsq, eps: 0x1p-24, safe: 0x1p-126,
 	}
 	double = &kernels[float64]{
 		gemm: simd.Dgemm, syrk: simd.Dsyrk, gemv: simd.Dgemv, both: simd.DgemvBoth, trsm: eblas.Implementation{}.Dtrsm, trmm: eblas.Implementation{}.Dtrmm,
-		transpose: simd.Dtranspose, dot: simd.Ddot, axpy: simd.Daxpy, scal: simd.Dscal, asum: simd.Dasum, sumsq: simd.Dsumsq, eps: 0x1p-53, safe: 0x1p-1022,
+		transpose: simd.Dtranspose, dot: simd.Ddot, axpy: simd.Daxpy, scal: simd.Dscal, rot: simd.Drot, asum: simd.Dasum, sumsq: simd.Dsumsq, eps: 0x1p-53, safe: 0x1p-1022,
 	}
 )
 
