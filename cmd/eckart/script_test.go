@@ -27,6 +27,7 @@ func TestScripts(t *testing.T) {
 			env.Setenv("MODEL", filepath.Join(data, "stories260K.bin"))
 			env.Setenv("TEXT", filepath.Join(data, "calibration.txt"))
 			env.Setenv("HELDOUT", filepath.Join(data, "heldout.txt"))
+			env.Setenv("MATRICES", filepath.Join(root, "matfile", "testdata"))
 			env.Setenv("ECKART_CACHE", env.WorkDir+"/cache")
 			env.Setenv("HF_HOME", env.WorkDir+"/hf")
 			return nil

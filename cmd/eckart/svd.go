@@ -16,11 +16,8 @@ import (
 	"github.com/eckart-go/eckart/matfile"
 )
 
-// svdMethods are the words of --method: those of package lowrank, then the one for matrices that stay on disk.
-var svdMethods = []string{lowrank.Auto: "auto", lowrank.Exact: "exact", lowrank.Gram: "gram", lowrank.Krylov: "krylov", lowrank.Randomized: "randomized", streamed: "stream"}
-
-// streamed is the method that passes over the matrix as often as it must and as little as it can.
-const streamed = lowrank.Randomized + 1
+// svdMethods are the words of --method.
+var svdMethods = []string{lowrank.Auto: "auto", lowrank.Exact: "exact", lowrank.Gram: "gram", lowrank.Krylov: "krylov", lowrank.Randomized: "randomized", lowrank.TwoPass: "stream"}
 
 // svdFlags are the flags of svd.
 type svdFlags struct {
@@ -50,7 +47,7 @@ may be compressed by gzip. "-" is standard input. The format is found by content
 
 Methods: exact works on all elements; gram on the Gram matrix of the smaller side, several times faster, with small singular
 values less accurate; krylov finds the leading part only, nearly as good as the optimum, by products with the matrix; randomized
-does so with a fixed number of products, as scikit-learn does; stream leaves an .npy file on disk and reads it once or twice.
+does so with a fixed number of products, as scikit-learn does; stream leaves an .npy file on disk and reads it twice.
 auto takes stream for a file beyond --memory, gram or exact for a matrix that is small or where much of it is asked for, and
 krylov elsewhere. The report says what was done and why, and what the error it states rests on.`,
 		Example: `  eckart svd matrix.npy -k 20
@@ -96,7 +93,7 @@ func (f *svdFlags) options() (lowrank.Options, error) {
 		return lowrank.Options{}, usageError{fmt.Errorf("-k and --memory must be positive")}
 	case !(f.tol >= 0 && f.tol < 1):
 		return lowrank.Options{}, usageError{fmt.Errorf("--tol %v: expected 0 < tol < 1", f.tol)}
-	case f.tol > 0 && (lowrank.Method(method) != lowrank.Auto && lowrank.Method(method) != streamed):
+	case f.tol > 0 && (lowrank.Method(method) != lowrank.Auto && lowrank.Method(method) != lowrank.TwoPass):
 		return lowrank.Options{}, usageError{fmt.Errorf("--tol has a method of its own: leave --method %s away", f.method)}
 	}
 	return lowrank.Options{
@@ -125,7 +122,7 @@ func completeWords(c *cobra.Command, flag string, words []string) {
 
 // runSVD decomposes the matrix at path.
 func runSVD(ctx context.Context, e *env, path string, f svdFlags, opts lowrank.Options) (*svdReport, error) {
-	in, err := openMatrix(ctx, e, path, f, opts.Method == streamed)
+	in, err := openMatrix(ctx, e, path, f, opts.Method)
 	if err != nil {
 		return nil, err
 	}
@@ -139,6 +136,10 @@ func runSVD(ctx context.Context, e *env, path string, f svdFlags, opts lowrank.O
 		return nil, err
 	}
 	start := time.Now()
+	if in.file != nil && opts.Method == lowrank.Auto && f.tol == 0 {
+		opts.Method = lowrank.TwoPass
+		in.why = fmt.Sprintf("with its elements in memory it would take more than --memory %d MiB", f.memory)
+	}
 	factors, mean, err := in.decompose(ctx, k, f.centre, opts)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
@@ -149,6 +150,9 @@ func runSVD(ctx context.Context, e *env, path string, f svdFlags, opts lowrank.O
 	r := newSVDReport(in, factors, mean)
 	if f.output != "" {
 		u, v := factors.Triplets()
+		if in.swapped {
+			u, v = v, u
+		}
 		arrays := []matfile.Array{matfile.NewArray("U", u), {Name: "S", Shape: []int{len(factors.S)}, Data: factors.S}, matfile.NewArray("V", v)}
 		if f.centre {
 			arrays = append(arrays, matfile.Array{Name: "mean", Shape: []int{len(mean)}, Data: mean})
@@ -164,8 +168,15 @@ func runSVD(ctx context.Context, e *env, path string, f svdFlags, opts lowrank.O
 
 // decompose returns the factors, and the mean of the columns if it was taken away.
 func (in *svdInput) decompose(ctx context.Context, k int, centre bool, opts lowrank.Options) (*lowrank.Factors, []float64, error) {
-	if err := linop.CheckFinite(in.operator); err != nil && in.file == nil { // a file's elements are checked as they are read
-		return nil, nil, err
+	if in.file == nil { // a file's elements are checked as they are read
+		if err := linop.CheckFinite(in.operator); err != nil {
+			return nil, nil, err
+		}
+	}
+	if in.transposed && !centre { // by the file's rows, one pass is enough where by the matrix's it takes two
+		in.swapped = true
+		f, err := lowrank.OperatorSVD(linop.WithContext(ctx, in.stream), k, opts)
+		return f, nil, err
 	}
 	a := in.operator
 	var mean []float64
@@ -176,7 +187,7 @@ func (in *svdInput) decompose(ctx context.Context, k int, centre bool, opts lowr
 		}
 		a, mean = c, c.Mean()
 	}
-	if dense, ok := in.operator.(linop.Dense); ok && opts.Method != streamed {
+	if dense, ok := in.operator.(linop.Dense); ok {
 		if centre {
 			for i := range dense.Rows {
 				floats.Sub(dense.Data[i*dense.Stride:][:dense.Cols], mean)

@@ -8,26 +8,29 @@ import (
 	"gonum.org/v1/gonum/blas/blas64"
 
 	"github.com/eckart-go/eckart/linop"
+	"github.com/eckart-go/eckart/lowrank"
 	"github.com/eckart-go/eckart/matfile"
 )
 
 // svdInput is the matrix that svd works on: in memory, or in a file that is read as often as products ask for.
 type svdInput struct {
-	path     string
-	format   string
-	operator linop.Operator
-	entries  int           // of a sparse matrix
-	omitted  []string      // columns that are not numbers
-	file     *matfile.File // nil in memory
-	stream   *linop.Stream // of the file, or of a matrix in memory that is to be treated like one
-	transpos bool          // the stream's rows are columns
+	path       string
+	format     string
+	operator   linop.Operator
+	entries    int           // of a sparse matrix
+	omitted    []string      // columns that are not numbers
+	file       *matfile.File // nil in memory
+	stream     *linop.Stream // of the file, or of a matrix in memory that is to be treated like one
+	transposed bool          // the stream's rows are columns
+	swapped    bool          // what was decomposed is the transpose
+	why        string        // the reason for the method, if it was the input
 }
 
 // copiesInMemory is how many times a dense matrix is in memory, at most, while it is decomposed.
 const copiesInMemory = 3
 
 // openMatrix opens the matrix at path. It stays on disk if the flags ask for that or it is too large.
-func openMatrix(ctx context.Context, e *env, path string, f svdFlags, stream bool) (*svdInput, error) {
+func openMatrix(ctx context.Context, e *env, path string, f svdFlags, method lowrank.Method) (*svdInput, error) {
 	opts := matfile.Options{Array: f.array, Limit: f.memory << 20}
 	if path != "-" {
 		file, err := matfile.Open(path, opts)
@@ -37,11 +40,16 @@ func openMatrix(ctx context.Context, e *env, path string, f svdFlags, stream boo
 			return nil, err
 		default:
 			m, n := file.Dims()
-			if stream || float64(m)*float64(n)*8*copiesInMemory > float64(f.memory<<20) {
+			need := 8 * copiesInMemory * float64(m) * float64(n)
+			all := method == lowrank.Exact || method == lowrank.Gram // these take all elements
+			if method == lowrank.TwoPass || need > float64(f.memory<<20) && !all {
 				return inputOfFile(ctx, e, path, file), nil
 			}
 			if err := file.Close(); err != nil {
 				return nil, err
+			}
+			if need > float64(f.memory<<20) {
+				return nil, fmt.Errorf("%s: method %s on %d x %d elements takes about %.0f MiB: allow it by --memory, or take --method stream", path, f.method, m, n, need/(1<<20))
 			}
 		}
 	}
@@ -53,7 +61,7 @@ func openMatrix(ctx context.Context, e *env, path string, f svdFlags, stream boo
 	if m.Sparse() {
 		in.entries = m.CSR.NNZ()
 	}
-	if rows, ok := in.operator.(linop.Rows); ok && stream {
+	if rows, ok := in.operator.(linop.Rows); ok && method == lowrank.TwoPass {
 		in.stream = linop.NewStream(rows)
 		in.operator = in.stream
 	}
@@ -62,10 +70,10 @@ func openMatrix(ctx context.Context, e *env, path string, f svdFlags, stream boo
 
 // inputOfFile returns the matrix of an open file, with a bar for every pass.
 func inputOfFile(ctx context.Context, e *env, path string, file *matfile.File) *svdInput {
-	in := &svdInput{path: path, format: file.Format(), file: file, transpos: file.Transposed()}
+	in := &svdInput{path: path, format: file.Format(), file: file, transposed: file.Transposed()}
 	in.stream = linop.NewStream(&watched{ctx: ctx, rows: file, env: e})
 	in.operator = in.stream
-	if in.transpos {
+	if in.transposed {
 		in.operator = linop.Transposed(in.stream)
 	}
 	return in

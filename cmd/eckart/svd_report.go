@@ -51,6 +51,9 @@ func newSVDReport(in *svdInput, f *lowrank.Factors, mean []float64) *svdReport {
 		Passes: c.Passes, Products: c.Products, OnDisk: in.file != nil,
 	}
 	r.Rows, r.Cols = in.operator.Dims()
+	if in.why != "" {
+		r.Why = in.why
+	}
 	if r.ErrorKind == "" {
 		r.ErrorKind = "measured"
 	}
