@@ -11,8 +11,8 @@ import (
 
 // Sizes of the LU factorisation.
 const (
-	luPanel = 48 // columns that are copied aside, transposed, and factorised there
-	luLeaf  = 8  // columns of a panel that are eliminated one at a time
+	luPanel = 32 // columns that are copied aside, transposed, and factorised there
+	luLeaf  = 16 // columns of a panel that are eliminated one at a time
 )
 
 // Singular is the error of solves with a matrix that has no inverse.
@@ -109,27 +109,51 @@ func factorLU[T Float](m, n int, a []T, lda int, pivots []int) {
 		factorLU(m, m, a, lda, pivots)
 		right := a[m:]
 		exchangeRows(n-m, right, lda, pivots, ascending)
-		trsm(blas.Left, blas.Lower, blas.NoTrans, blas.Unit, m, n-m, 1, a, lda, right, lda)
+		solveUnitLower(m, n-m, a, lda, right, lda)
 		return
 	}
 	if n <= luPanel {
 		factorPanelLU(m, n, a, lda, pivots)
 		return
 	}
-	h := (n/2 + luPanel - 1) / luPanel * luPanel
-	if h == n {
-		h = luPanel / 2
-	}
+	h := halfOf(n, luPanel)
 	right, corner := a[h:], a[h*lda+h:]
 	factorLU(m, h, a, lda, pivots[:h])
 	exchangeRows(n-h, right, lda, pivots[:h], ascending)
-	trsm(blas.Left, blas.Lower, blas.NoTrans, blas.Unit, h, n-h, 1, a, lda, right, lda)
+	solveUnitLower(h, n-h, a, lda, right, lda)
 	gemm(blas.NoTrans, blas.NoTrans, m-h, n-h, h, -1, a[h*lda:], lda, right, lda, 1, corner, lda)
 	factorLU(m-h, n-h, corner, lda, pivots[h:])
 	exchangeRows(h, a[h*lda:], lda, pivots[h:], ascending)
 	for i := h; i < n; i++ {
 		pivots[i] += h
 	}
+}
+
+// Sizes of solveUnitLower.
+const (
+	solveStrip = 256 // columns that one worker takes
+	solveLeaf  = 8   // rows that are eliminated one at a time
+)
+
+// solveUnitLower overwrites b (n x k) with L⁻¹ B for a unit lower triangular L. Unlike trsm, which can do with any triangle on either
+// side, it works on the rows of B where they lie.
+func solveUnitLower[T Float](n, k int, l []T, ldl int, b []T, ldb int) {
+	pool.Ranges(k, solveStrip, func(lo, hi int) { solveUnitRows(n, hi-lo, l, ldl, b[lo:], ldb) })
+}
+
+func solveUnitRows[T Float](n, k int, l []T, ldl int, b []T, ldb int) {
+	if n <= solveLeaf {
+		for i := 1; i < n; i++ {
+			for j := range i {
+				axpy(-l[i*ldl+j], b[j*ldb:j*ldb+k], b[i*ldb:])
+			}
+		}
+		return
+	}
+	h := halfOf(n, solveLeaf)
+	solveUnitRows(h, k, l, ldl, b, ldb)
+	gemm(blas.NoTrans, blas.NoTrans, n-h, k, h, -1, l[h*ldl:], ldl, b, ldb, 1, b[h*ldb:], ldb)
+	solveUnitRows(n-h, k, l[h*(ldl+1):], ldl, b[h*ldb:], ldb)
 }
 
 // direction is the order in which exchanges are made.
@@ -181,7 +205,7 @@ func eliminate[T Float](n, lo, hi, m int, c []T, ldc int, pivots []int) {
 		}
 		return
 	}
-	mid := lo + ((hi-lo)/2+luLeaf-1)/luLeaf*luLeaf
+	mid := lo + halfOf(hi-lo, luLeaf)
 	eliminate(n, lo, mid, m, c, ldc, pivots)
 	// U12ᵀ = A12ᵀ L11⁻ᵀ, then A22ᵀ -= U12ᵀ L21ᵀ.
 	left, others := c[lo*ldc:], c[mid*ldc:]
