@@ -38,6 +38,7 @@ type run struct {
 // as it is until the result is complete. If ctx ends or the process dies, finished blocks are kept in OUTPUT.work, where
 // Options.Resume finds them.
 func Run(ctx context.Context, source, output string, opts Options) (*Report, error) {
+	tokens := pool.Beside(func() ([]int, error) { return tokensOf(source, opts.Text) })
 	m, err := model.Open(source, model.Options{})
 	if err != nil {
 		return nil, err
@@ -54,7 +55,7 @@ func Run(ctx context.Context, source, output string, opts Options) (*Report, err
 		Model: source, Method: opts.Method.Name, Share: opts.Share.String(), Budget: opts.Budget.String(), Output: output,
 		Target: opts.Target.String(), Type: opts.Type.String(), Seconds: map[string]float64{},
 	}
-	if err := r.read(); err != nil {
+	if err := r.draw(tokens); err != nil {
 		return nil, err
 	}
 	if err := r.stages(ctx); err != nil {
@@ -63,17 +64,25 @@ func Run(ctx context.Context, source, output string, opts Options) (*Report, err
 	return r.report, nil
 }
 
-// read draws the calibration sequences.
-func (r *run) read() error {
-	text, err := corpus.Read(r.opts.Text)
+// tokensOf returns the ids of a text for a model.
+func tokensOf(source, text string) ([]int, error) {
+	s, err := corpus.Read(text)
+	if err != nil {
+		return nil, err
+	}
+	tok, err := tokenizer.Open(source)
+	if err != nil {
+		return nil, err
+	}
+	return tok.Encode(nil, s, tokenizer.EncodeOptions{Literal: true}), nil
+}
+
+// draw draws the calibration sequences from the tokens of the text.
+func (r *run) draw(text func() ([]int, error)) error {
+	tokens, err := text()
 	if err != nil {
 		return err
 	}
-	tok, err := tokenizer.Open(r.source)
-	if err != nil {
-		return err
-	}
-	tokens := tok.Encode(nil, text, tokenizer.EncodeOptions{Literal: true})
 	r.sequences, err = corpus.Sample(tokens, r.opts.Length, r.opts.Sequences, r.opts.Seed)
 	if err != nil {
 		return fmt.Errorf("compress: %s: %w", r.opts.Text, err)
