@@ -11,7 +11,7 @@
 //
 // # What is fast
 //
-// Level 3 runs at the speed of the matrix product: Gemm and Syrk are kernels of internal/simd, and Trsm, Trmm, Symm and
+// Level 3 runs at the speed of the matrix product: Gemm, Syrk and Trsm are kernels of internal/simd, and Trmm, Symm and
 // Syr2k are recursive, so that all but O(n²) blocks of their work are products. Of levels 1 and 2, Dot, Axpy, Scal, Asum,
 // Nrm2, Gemv, Ger, Symv, Trmv, Trsv, Syr and Syr2 are vectorised for any increment. Banded, packed and complex routines
 // and plane rotations are gonum's own, by embedding.

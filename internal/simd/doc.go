@@ -1,4 +1,4 @@
-// Package simd holds Eckart's kernels: matrix products, vector arithmetic, half-precision conversion.
+// Package simd holds Eckart's kernels: matrix products and triangular systems, vector arithmetic, half-precision conversion.
 //
 // Every kernel has a portable twin in Go, which is always compiled, and on amd64 versions for AVX2+FMA and AVX-512 that the
 // avo programs in _asm write. Level says which set runs; the environment variable ECKART_SIMD overrides the choice.
