@@ -51,3 +51,27 @@ func ExampleSave() {
 	fmt.Println(m.Elements)
 	// Output: [5]
 }
+
+// A matrix that stays on disk: its products are passes over the file.
+func ExampleOpen() {
+	dir, err := os.MkdirTemp("", "matfile")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	if err := matfile.Save(dir, matfile.NewArray("a", mat.NewDense(3, 2, []float64{1, 2, 3, 4, 5, 6}))); err != nil {
+		log.Fatal(err)
+	}
+	file, err := matfile.Open(filepath.Join(dir, "a.npy"), matfile.Options{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer file.Close()
+	a, stream := file.Operator()
+	sums := mat.NewDense(2, 1, nil)
+	if err := a.MulTransTo(sums.RawMatrix(), mat.NewDense(3, 1, []float64{1, 1, 1}).RawMatrix()); err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(sums.RawMatrix().Data, stream.Passes(), "pass")
+	// Output: [9 12] 1 pass
+}

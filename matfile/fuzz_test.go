@@ -27,8 +27,8 @@ func gzipped(t testing.TB, data []byte) []byte {
 	return b.Bytes()
 }
 
-// fuzz gives Parse what begins like the files that match, and checks what it accepts.
-func fuzz(f *testing.F, pattern string) {
+// addFiles makes the files that match seeds.
+func addFiles(f *testing.F, pattern string) {
 	files, err := filepath.Glob(filepath.Join("testdata", pattern))
 	if err != nil || len(files) == 0 {
 		f.Fatalf("%d files for %s, %v", len(files), pattern, err)
@@ -40,6 +40,11 @@ func fuzz(f *testing.F, pattern string) {
 		}
 		f.Add(data)
 	}
+}
+
+// fuzz gives Parse what begins like the files that match, and checks what it accepts.
+func fuzz(f *testing.F, pattern string) {
+	addFiles(f, pattern)
 	f.Fuzz(func(t *testing.T, data []byte) {
 		m, err := matfile.Parse(data, matfile.Options{Limit: 1 << 20})
 		if err != nil {
@@ -77,19 +82,8 @@ func FuzzParquet(f *testing.F)      { fuzz(f, "*.parquet") }
 
 // FuzzOpen opens files of any content: what is accepted by Open is a matrix that Read reads too, and both give the same elements.
 func FuzzOpen(f *testing.F) {
-	for _, pattern := range []string{"testdata/*.npy", "testdata/*.npz"} {
-		files, err := filepath.Glob(pattern)
-		if err != nil || len(files) == 0 {
-			f.Fatalf("%d files for %s, %v", len(files), pattern, err)
-		}
-		for _, file := range files {
-			data, err := os.ReadFile(file)
-			if err != nil {
-				f.Fatal(err)
-			}
-			f.Add(data)
-		}
-	}
+	addFiles(f, "*.npy")
+	addFiles(f, "*.npz")
 	path := filepath.Join(f.TempDir(), "m")
 	f.Fuzz(func(t *testing.T, data []byte) {
 		if err := os.WriteFile(path, data, 0o600); err != nil {
