@@ -19,6 +19,28 @@ func ExampleSymEigen() {
 	// Output: [1.000 3.000]
 }
 
+// The nearest matrix of rank one, in the float32 of the matrix.
+func ExampleSVD() {
+	a := []float32{
+		3, 0,
+		4, 5,
+	}
+	var s lapack.SVD[float32]
+	if err := s.FactorizeTop(2, 2, a, 2, 1); err != nil {
+		fmt.Println(err)
+		return
+	}
+	sigma, u, v := s.Values(), s.U().Data, s.V().Data // vectors are rows
+	fmt.Printf("values %.3f\n", sigma)
+	for i := range 2 {
+		fmt.Printf("%.3f %.3f\n", sigma[0]*u[i]*v[0], sigma[0]*u[i]*v[1])
+	}
+	// Output:
+	// values [6.708 2.236]
+	// 1.500 1.500
+	// 4.500 4.500
+}
+
 func ExampleCholesky() {
 	a := []float64{4, 0, 2, -3}
 	fmt.Println(lapack.Cholesky(blas.Lower, 2, a, 2))

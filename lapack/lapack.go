@@ -1,5 +1,6 @@
-// Package lapack holds Eckart's factorisations in float64 and float32: Cholesky, triangular solves, Householder QR and the symmetric
-// eigenproblem, blocked so that their work is done by the matrix products of internal/simd.
+// Package lapack holds Eckart's factorisations in float64 and float32: Cholesky, LU, QR and LQ, with and without pivoting, least
+// squares, the symmetric eigenproblem (SymEigen) and the singular value decomposition (SVD), blocked so that their work is
+// done by the matrix products of internal/simd. Implementation offers them as gonum's lapack.Float64.
 //
 // Matrices are row-major slices with the row stride (leading dimension) in elements, as in gonum's lapack interface, which
 // can be laid over these functions. A shape that does not fit its slice is a programmer's error and panics; numbers that do
