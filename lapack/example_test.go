@@ -46,3 +46,29 @@ func ExampleCholesky() {
 	fmt.Println(lapack.Cholesky(blas.Lower, 2, a, 2))
 	// Output: lapack: matrix is not positive definite: pivot 1 is -4
 }
+
+// A line through four points; the last rows of b hold what it leaves.
+func ExampleLeastSquares() {
+	a := []float64{
+		1, 0,
+		1, 1,
+		1, 2,
+		1, 3,
+	}
+	b := []float64{1, 3, 5, 7}
+	if err := lapack.LeastSquares(blas.NoTrans, 4, 2, 1, a, 2, b, 1); err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Printf("%.3f + %.3f x\n", b[0], b[1])
+	// Output: 1.000 + 2.000 x
+}
+
+func ExampleLU() {
+	a := []float64{
+		1, 2,
+		2, 4,
+	}
+	fmt.Println(lapack.LU(2, 2, a, 2, make([]int, 2)))
+	// Output: lapack: matrix is singular: diagonal element 1 of its triangular factor is zero
+}
