@@ -36,9 +36,8 @@ func (r reflectors[T]) blockSpace(size int) int { return size * (r.n + 2*size) }
 
 // load reads the block of w reflectors from s on into space.
 func (r reflectors[T]) load(s, w int, space []T) blockReflector[T] {
-	n := r.n - s
-	v, space := cut(space, w*n)
-	t, space := cut(space, w*w)
+	h, gram := emptyBlock(w, r.n-s, space)
+	n, v := h.n, h.v
 	corner := r.a[s*(r.lda+1):]
 	if r.layout == byColumn {
 		transpose(n, w, corner, r.lda, v, n)
@@ -51,8 +50,16 @@ func (r reflectors[T]) load(s, w int, space []T) blockReflector[T] {
 		clear(row[:j])
 		row[j] = 1
 	}
-	triangularFactor(w, n, v, n, r.tau[s:s+w], t, w, space)
-	return blockReflector[T]{w: w, n: n, v: v, ldv: n, t: t, ldt: w}
+	triangularFactor(w, n, v, n, r.tau[s:s+w], h.t, w, gram)
+	return h
+}
+
+// emptyBlock makes a block of w reflectors of order n in space, and returns what is left of that.
+func emptyBlock[T Float](w, n int, space []T) (h blockReflector[T], rest []T) {
+	h = blockReflector[T]{w: w, n: n, ldv: n, ldt: w}
+	h.v, rest = cut(space, w*n)
+	h.t, rest = cut(rest, w*w)
+	return h, rest
 }
 
 // factorQR overwrites a (m x n) with R and, below the diagonal, the reflectors of Q in A = Q R; tau has min(m, n) elements.
@@ -62,10 +69,7 @@ func factorQR[T Float](m, n int, a []T, lda int, tau []T) {
 	p, space := borrow[T](size * (m + 2*size + 2*n))
 	defer giveBack(p)
 	for s := 0; s < k; s += size {
-		h := blockReflector[T]{w: min(size, k-s), n: m - s, ldv: m - s, ldt: size}
-		var rest []T
-		h.v, rest = cut(space, h.w*h.n)
-		h.t, rest = cut(rest, size*size)
+		h, rest := emptyBlock(min(size, k-s), m-s, space)
 		corner := a[s*(lda+1):]
 		h.factorColumns(n-s, corner, lda, tau[s:s+h.w], rest)
 		for i := 1; i < h.n; i++ { // back below R
@@ -85,10 +89,7 @@ func factorLQ[T Float](m, n int, a []T, lda int, tau []T) {
 	p, space := borrow[T](size * (n + 2*size + 2*m))
 	defer giveBack(p)
 	for s := 0; s < k; s += size {
-		h := blockReflector[T]{w: min(size, k-s), n: n - s, ldv: n - s, ldt: size}
-		var rest []T
-		h.v, rest = cut(space, h.w*h.n)
-		h.t, rest = cut(rest, size*size)
+		h, rest := emptyBlock(min(size, k-s), n-s, space)
 		corner := a[s*(lda+1):]
 		for j := range h.w {
 			copy(h.v[j*h.ldv:(j+1)*h.ldv], corner[j*lda:])
