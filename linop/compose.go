@@ -50,10 +50,17 @@ func (t transposed) Dims() (m, n int) {
 	n, m = t.a.Dims()
 	return m, n
 }
-func (t transposed) MulTo(dst, x blas64.General) error      { return t.a.MulTransTo(dst, x) }
-func (t transposed) MulTransTo(dst, x blas64.General) error { return t.a.MulTo(dst, x) }
-func (t transposed) FrobeniusNorm() (float64, error)        { return normOf(t.a) }
-func (t transposed) CheckFinite() error                     { return CheckFinite(t.a) }
+func (t transposed) MulTo(dst, x blas64.General) error {
+	return TransposedError(t.a.MulTransTo(dst, x))
+}
+func (t transposed) MulTransTo(dst, x blas64.General) error {
+	return TransposedError(t.a.MulTo(dst, x))
+}
+func (t transposed) FrobeniusNorm() (float64, error) {
+	norm, err := normOf(t.a)
+	return norm, TransposedError(err)
+}
+func (t transposed) CheckFinite() error { return TransposedError(CheckFinite(t.a)) }
 
 // Scaled returns alpha A.
 func Scaled(alpha float64, a Operator) Operator { return scaled{alpha, a} }

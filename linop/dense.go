@@ -1,7 +1,6 @@
 package linop
 
 import (
-	"fmt"
 	"math"
 
 	"gonum.org/v1/gonum/blas"
@@ -65,7 +64,7 @@ func (a Dense) FrobeniusNorm() (float64, error) {
 	return sum.value(), nil
 }
 
-// CheckFinite returns an error that names the first element that is NaN or infinite.
+// CheckFinite returns an *ElementError of the first element that is NaN or infinite, or nil.
 func (a Dense) CheckFinite() error {
 	for i := range a.Rows {
 		if err := checkRow(i, a.row(i)); err != nil {
@@ -91,7 +90,7 @@ func checkRow(i int, row []float64) error {
 	}
 	for j, v := range row {
 		if math.IsNaN(v) || math.IsInf(v, 0) {
-			return fmt.Errorf("linop: element (%d, %d) is %v: expected a finite number", i, j, v)
+			return &ElementError{i, j, v}
 		}
 	}
 	return nil // finite, with a sum that overflows

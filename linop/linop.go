@@ -21,6 +21,7 @@
 package linop
 
 import (
+	"errors"
 	"fmt"
 
 	"gonum.org/v1/gonum/blas/blas64"
@@ -53,8 +54,28 @@ type Normer interface {
 
 // Checker is an operator whose elements can be inspected.
 type Checker interface {
-	// CheckFinite returns an error that names the first element that is NaN or infinite, or nil.
+	// CheckFinite returns an *ElementError of the first element that is NaN or infinite, or nil.
 	CheckFinite() error
+}
+
+// ElementError says which element of a matrix is NaN or infinite.
+type ElementError struct {
+	Row, Col int
+	Value    float64
+}
+
+func (e *ElementError) Error() string {
+	return fmt.Sprintf("linop: element (%d, %d) is %v: expected a finite number", e.Row, e.Col, e.Value)
+}
+
+// TransposedError returns err, of the transpose of a matrix, as it is for the matrix itself: an ElementError has its row and column
+// exchanged.
+func TransposedError(err error) error {
+	var at *ElementError
+	if errors.As(err, &at) {
+		return &ElementError{Row: at.Col, Col: at.Row, Value: at.Value}
+	}
+	return err
 }
 
 // Of returns a as an Operator: a itself if it is one, a view of it if it shows its elements (mat.Dense and its transpose), and

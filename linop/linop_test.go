@@ -158,14 +158,21 @@ func TestFirstElementThatIsNotFinite(t *testing.T) {
 	const want = "element (13, 4) is -Inf"
 	x, y := random(6, 2, 2).RawMatrix(), mat.NewDense(20, 2, nil).RawMatrix()
 	for name, err := range map[string]error{
-		"dense":      linop.CheckFinite(linop.Of(a)),
-		"transposed": linop.CheckFinite(linop.Of(a.T())),
-		"product":    linop.CheckFinite(linop.Product(linop.Of(random(3, 20, 1)), linop.Of(a))),
-		"stream":     linop.CheckFinite(linop.NewStream(blocks{a, 7})),
-		"pass":       linop.NewStream(blocks{a, 7}).MulTo(y, x),
+		"dense":            linop.CheckFinite(linop.Of(a)),
+		"transposed twice": linop.CheckFinite(linop.Transposed(linop.Scaled(1, linop.Of(a.T())))),
+		"product":          linop.CheckFinite(linop.Product(linop.Of(random(3, 20, 1)), linop.Of(a))),
+		"stream":           linop.CheckFinite(linop.NewStream(blocks{a, 7})),
+		"pass":             linop.NewStream(blocks{a, 7}).MulTo(y, x),
 	} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v; want %q in it", name, err, want)
+		}
+	}
+	transposed := linop.Transposed(linop.NewStream(blocks{a, 7}))
+	for name, err := range map[string]error{"check": linop.CheckFinite(transposed), "product": transposed.MulTransTo(y, x)} {
+		var at *linop.ElementError
+		if !errors.As(err, &at) || at.Row != 4 || at.Col != 13 || !math.IsInf(at.Value, -1) {
+			t.Errorf("%s of the transpose: %v", name, err)
 		}
 	}
 }

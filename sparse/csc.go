@@ -99,10 +99,5 @@ func (a *CSC[T]) MulTransVecTo(dst, x []float64) { a.t.MulVecTo(dst, x) }
 // FrobeniusNorm returns the square root of the sum of squares; the error is nil.
 func (a *CSC[T]) FrobeniusNorm() (float64, error) { return a.t.FrobeniusNorm() }
 
-// CheckFinite returns an error that names the first entry, by columns, that is NaN or infinite.
-func (a *CSC[T]) CheckFinite() error {
-	if i, j, v, ok := a.t.notFinite(); ok {
-		return errNotFinite(j, i, v)
-	}
-	return nil
-}
+// CheckFinite returns a *linop.ElementError of the first entry, by columns, that is NaN or infinite, or nil.
+func (a *CSC[T]) CheckFinite() error { return linop.TransposedError(a.t.CheckFinite()) }

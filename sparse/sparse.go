@@ -227,27 +227,15 @@ func (a *CSR[T]) FrobeniusNorm() (float64, error) {
 	return math.Ldexp(math.Sqrt(sum), exponent), nil
 }
 
-// CheckFinite returns an error that names the first entry that is NaN or infinite.
+// CheckFinite returns a *linop.ElementError of the first entry that is NaN or infinite, or nil.
 func (a *CSR[T]) CheckFinite() error {
-	if i, j, v, ok := a.notFinite(); ok {
-		return errNotFinite(i, j, v)
-	}
-	return nil
-}
-
-// notFinite finds the first entry that is NaN or infinite.
-func (a *CSR[T]) notFinite() (i, j int, v float64, found bool) {
 	for i := range a.rows() {
 		cols, values := a.Row(i)
 		for k, v := range values {
 			if x := float64(v); math.IsNaN(x) || math.IsInf(x, 0) {
-				return i, int(cols[k]), x, true
+				return &linop.ElementError{Row: i, Col: int(cols[k]), Value: x}
 			}
 		}
 	}
-	return 0, 0, 0, false
-}
-
-func errNotFinite(i, j int, v float64) error {
-	return fmt.Errorf("sparse: element (%d, %d) is %v: expected a finite number", i, j, v)
+	return nil
 }

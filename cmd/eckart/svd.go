@@ -176,7 +176,7 @@ func (in *svdInput) decompose(ctx context.Context, k int, centre bool, opts lowr
 	if in.transposed && !centre { // by the file's rows, one pass is enough where by the matrix's it takes two
 		in.swapped = true
 		f, err := lowrank.OperatorSVD(linop.WithContext(ctx, in.stream), k, opts)
-		return f, nil, err
+		return f, nil, linop.TransposedError(err)
 	}
 	a := in.operator
 	var mean []float64

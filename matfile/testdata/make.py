@@ -48,6 +48,10 @@ for dtype in ["<f8", ">f8", "<f4", ">f4", "<f2", "<i8", ">i4", "<i2", "i1"]:
 np.save(here / "bool.npy", dense > 0)
 np.save(here / "unsigned.npy", (dense + 4).astype("<u2"))
 np.save(here / "fortran.npy", np.asfortranarray(dense))
+hole = dense.copy()
+hole[2, 3] = np.nan
+np.save(here / "nan.npy", hole)
+np.save(here / "nan-fortran.npy", np.asfortranarray(hole))
 np.save(here / "vector.npy", dense[:, 0].copy())
 np.save(here / "complex.npy", dense.astype(np.complex128))
 np.save(here / "cube.npy", np.zeros((2, 3, 4)))
