@@ -9,7 +9,7 @@ import (
 const (
 	bidiagonalPanel  = 24        // reflectors from either side between two updates of the whole trailing matrix
 	bidiagonalGroups = 8         // most parallel groups of rows of a pass, each with its own sum
-	bidiagonalGrain  = 16 * 1024 // elements that are worth a group,
+	bidiagonalGrain  = 32 * 1024 // elements that are worth a group,
 	bidiagonalTile   = 12 * 1024 // and that stay in a core's second-level cache between two products
 )
 

@@ -119,15 +119,8 @@ func descending(s []float64, k int) []float64 {
 	for i, v := range s {
 		d[i] = math.Abs(v)
 	}
-	slices.SortFunc(d, func(a, b float64) int {
-		switch {
-		case a > b:
-			return -1
-		case a < b:
-			return 1
-		}
-		return 0
-	})
+	slices.Sort(d)
+	slices.Reverse(d)
 	return d
 }
 
