@@ -21,7 +21,9 @@ type Bench struct {
 	Prose string // calibration text: a corpus of English
 	Other string // held-out text: a corpus of English from another source
 	Code  string // a folder of Go source files; "": the Go distribution's own
-	Cache string // see compress.Options
+	// Embeddings is a sentence encoder (MiniLM's folder or file) whose word embeddings make a kernel matrix; "": the model's own.
+	Embeddings string
+	Cache      string // see compress.Options
 	// Windows and Length say how many sequences of how many tokens each split has; 0: 16 of 256.
 	Windows, Length int
 	Seed            uint64

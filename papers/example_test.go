@@ -13,4 +13,5 @@ func ExampleCatalogue() {
 	// Output:
 	// svd-baselines (arXiv 2312.05821)
 	// lord (arXiv 2309.14021)
+	// sketching-core (arXiv 0909.4061)
 }

@@ -19,11 +19,12 @@ type Paper struct {
 	Package   string   // where it is implemented
 	Claim     string
 	Baselines []string
+	NoTexts   bool // the experiment needs no corpora
 	Run       func(ctx context.Context, b *Bench) (*Verdict, error)
 }
 
 // Catalogue returns all papers that can be reproduced.
-func Catalogue() []Paper { return []Paper{svdBaselines, lord} }
+func Catalogue() []Paper { return []Paper{svdBaselines, lord, sketchingCore} }
 
 // Lookup returns the paper of the given ID.
 func Lookup(id string) (Paper, error) {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"slices"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -46,7 +47,7 @@ func newReproduce(e *env) *cobra.Command {
 				}
 				return writeResults(results)
 			}
-			if b.Prose == "" || b.Other == "" {
+			if needsTexts := slices.ContainsFunc(chosen, func(p papers.Paper) bool { return !p.NoTexts }); needsTexts && (b.Prose == "" || b.Other == "") {
 				return usageError{fmt.Errorf("--prose and --other are required: texts to calibrate on and to measure on")}
 			}
 			var err error
@@ -76,8 +77,9 @@ func newReproduce(e *env) *cobra.Command {
 		},
 	}
 	c.Flags().StringVar(&b.Model, "model", "smollm2", "model to experiment on")
-	c.Flags().StringVar(&b.Prose, "prose", "", "corpus of English to calibrate on (required)")
-	c.Flags().StringVar(&b.Other, "other", "", "corpus of English from another source, to measure on (required)")
+	c.Flags().StringVar(&b.Prose, "prose", "", "corpus of English to calibrate on (required but for sketching-core)")
+	c.Flags().StringVar(&b.Other, "other", "", "corpus of English from another source, to measure on (required but for sketching-core)")
+	c.Flags().StringVar(&b.Embeddings, "embeddings", "", "sentence encoder whose word embeddings make a kernel matrix, as all-MiniLM-L6-v2 (default: the model's)")
 	c.Flags().StringVar(&b.Code, "code", "", "folder of Go packages (default: the Go distribution's)")
 	c.Flags().StringVar(&b.Cache, "cache", defaultCache(), "folder where calibration statistics are kept for later runs")
 	c.Flags().IntVar(&b.Windows, "windows", 0, "sequences in each split (0: 16)")
