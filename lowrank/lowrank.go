@@ -12,6 +12,13 @@
 // that decomposition before the cut: computed once, cut at any rank. A Whitener is what all matrices with the same inputs
 // share.
 //
+// # Operators
+//
+// A matrix that is known by its products (linop.Operator: sparse, larger than memory, never formed) or whose leading part is all
+// that is wanted: OperatorSVD (block Krylov, subspace iteration, to a tolerance), SymEigen, Nystrom and PivotedCholesky for
+// positive semidefinite ones, Sketchy and FrequentDirections for rows that pass by once, InterpolativeColumns and CUR in terms
+// of the matrix's own columns and rows. All say what their errors rest on and count passes and products.
+//
 // # Accuracy
 //
 // A method for an explicit matrix either works on the matrix itself (Exact: singular values to c n eps sigma_1) or on the Gram
