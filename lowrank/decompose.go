@@ -200,7 +200,8 @@ func (s *Spectrum) exact(m, p int, x []float64) {
 	if m > p {
 		left, right = right, left
 	}
-	var svd lapack.SVD[float64]
+	svd := svds.Get()
+	defer svds.Put(svd)
 	if err := svd.Factorize(left, right, m, p, x, p); err != nil {
 		panic(err) // the elements are finite
 	}
