@@ -186,6 +186,37 @@ func TestRangeOfStream(t *testing.T) {
 	}
 }
 
+// chunks delivers rows a few at a time.
+type chunks struct{ linop.Dense }
+
+func (c chunks) EachBlock(f func(first int, block blas64.General) error) error {
+	for i := 0; i < c.Rows; i += 13 {
+		if err := f(i, rowsOf(blas64.General(c.Dense), i, min(13, c.Rows-i))); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Every sketch of a stream takes one pass, and is the sketch of its matrix: linoptest's bound.
+func TestLeftOfStream(t *testing.T) {
+	const m, n, s = 100, 21, 12
+	a := random(m, n, 1)
+	for _, k := range kinds {
+		op := k.make(s, m, 4)
+		want, got := newBlock(s, n), newBlock(s, n)
+		op.MulTo(want, a)
+		stream := linop.NewStream(chunks{linop.Dense(a)})
+		if err := Left(got, op, stream); err != nil {
+			t.Fatal(err)
+		}
+		tol := 8 * (m + n) * 0x1p-53 * mat.Norm(view(elements(op)), 2) * mat.Norm(view(a), 2)
+		if d := distance(got, want); !(d <= tol) || stream.Passes() != 1 {
+			t.Errorf("%s: off by %.3g, tolerance %.3g, %d passes", k.name, d, tol, stream.Passes())
+		}
+	}
+}
+
 func TestRangeRefusesWhatItCannotDo(t *testing.T) {
 	a := known(6, 5, []float64{1, 1}, 1)
 	for _, k := range []int{-1, 0, 6} {

@@ -22,8 +22,10 @@
 package sketch
 
 import (
+	"gonum.org/v1/gonum/blas"
 	"gonum.org/v1/gonum/blas/blas64"
 
+	"github.com/eckart-go/eckart/internal/simd"
 	"github.com/eckart-go/eckart/linop"
 )
 
@@ -38,7 +40,8 @@ type Operator interface {
 }
 
 // Left computes dst = S A for any operator a (n x c); dst (s x c) is overwritten. A dense matrix is read once and a sparse one
-// costs S's nonzeros a column for every element; other operators are asked for products of Aᵀ with S's rows.
+// costs S's nonzeros a column for every element; a stream takes one pass; other operators are asked for products of Aᵀ with S's
+// rows.
 func Left(dst blas64.General, s Operator, a linop.Operator) error {
 	rows, n := s.Dims()
 	m, c := a.Dims()
@@ -53,12 +56,39 @@ func Left(dst blas64.General, s Operator, a linop.Operator) error {
 			return nil
 		}
 	}
+	if source, ok := a.(linop.Rows); ok && linop.OnePassGram(a) {
+		return leftOfRows(dst, s, source)
+	}
 	return eachRows(s, func(i int, block blas64.General) error {
 		part := newBlock(c, block.Cols)
 		if err := a.MulTransTo(part, block); err != nil {
 			return err
 		}
 		transposeTo(rowsOf(dst, i, block.Cols), part)
+		return nil
+	})
+}
+
+// leftOfRows sums up the products of S's columns with the rows as they pass by.
+func leftOfRows(dst blas64.General, s Operator, source linop.Rows) error {
+	for i := range dst.Rows {
+		clear(row(dst, i))
+	}
+	part := newBlock(dst.Rows, dst.Cols)
+	return source.EachBlock(func(first int, block blas64.General) error {
+		if d, ok := s.(*SparseSign); ok {
+			cols := d.cols
+			cols.rows = block.Rows
+			cols.fill = func(j int, index []int, value []float64) int { return d.cols.fill(first+j, index, value) }
+			cols.scatterTo(part, block)
+			for i := range dst.Rows {
+				simd.Daxpy(1, row(part, i), row(dst, i))
+			}
+			return nil
+		}
+		columns := newBlock(dst.Rows, block.Rows)
+		s.BlockTo(columns, 0, first)
+		gemm(blas.NoTrans, blas.NoTrans, 1, columns, block, 1, dst)
 		return nil
 	})
 }
