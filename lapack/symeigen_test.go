@@ -34,22 +34,6 @@ func symmetric(uplo blas.Uplo, n int, at func(i, j int) float64) blas64.Symmetri
 	return a
 }
 
-// full returns all elements of a, row-major.
-func full(a blas64.Symmetric) []float64 {
-	n := a.N
-	f := make([]float64, n*n)
-	for i := range n {
-		for j := i; j < n; j++ {
-			v := a.Data[i*a.Stride+j]
-			if a.Uplo == blas.Lower {
-				v = a.Data[j*a.Stride+i]
-			}
-			f[i*n+j], f[j*n+i] = v, v
-		}
-	}
-	return f
-}
-
 // stored returns the triangle uplo of the symmetric matrix c in rows that are wider than it, with NaN everywhere else.
 func stored[T Float](uplo blas.Uplo, c matgen.Case[T]) (a []T, lda int) {
 	lda = c.N + 3

@@ -76,6 +76,7 @@ func (c *parquetChunk) page(h *format.PageHeader, body []byte) error {
 	switch {
 	case h.Type == format.DictionaryPage && h.DictionaryPageHeader.Valid:
 		d := h.DictionaryPageHeader.V
+		//lint:ignore SA1019 writers of version 1 use it
 		if d.Encoding != format.Plain && d.Encoding != format.PlainDictionary {
 			return fmt.Errorf("a dictionary in encoding %v; expected plain", d.Encoding)
 		}
@@ -195,6 +196,7 @@ func (c *parquetChunk) append(data []byte, n int, encoding format.Encoding) erro
 	switch encoding {
 	case format.Plain:
 		values, err = c.plain(data, n, c.refuse)
+	//lint:ignore SA1019 writers of version 1 use it
 	case format.PlainDictionary, format.RLEDictionary:
 		return c.fromDictionary(data, n)
 	case format.RLE:
