@@ -139,3 +139,38 @@ func norm2[T Float](x []T) T {
 	}
 	return T(scale * math.Sqrt(s))
 }
+
+// abs returns |x|.
+func abs[T Float](x T) T { return T(math.Abs(float64(x))) }
+
+// sqrt returns the square root of x, correctly rounded: the detour over float64 is exact enough for float32 (Figueroa 1995).
+func sqrt[T Float](x T) T { return T(math.Sqrt(float64(x))) }
+
+// finite reports whether x is neither NaN nor infinite.
+func finite[T Float](x T) bool { return x-x == 0 }
+
+// transpose writes the transpose of a (m x n) to dst (n x m), which does not overlap it.
+func transpose[T Float](m, n int, a []T, lda int, dst []T, ldd int) {
+	kernelsOf[T]().transpose(m, n, a, lda, dst, ldd)
+}
+
+// stride returns a row stride for n columns that starts rows on cache lines, and not at distances that the cache maps on a few
+// places.
+func stride(n int) int {
+	ld := (n + 7) &^ 7
+	if ld%32 == 0 {
+		ld += 8
+	}
+	return ld
+}
+
+// grown returns a slice of n elements, x itself if it is large enough. The contents are unspecified.
+func grown[T any](x []T, n int) []T {
+	if cap(x) >= n {
+		return x[:n]
+	}
+	return make([]T, n)
+}
+
+// cut splits n elements off x.
+func cut[T any](x []T, n int) (head, rest []T) { return x[:n:n], x[n:] }
