@@ -69,12 +69,12 @@ func extremes(values []float64) (lo, hi float64, any bool) {
 
 // linearAxis returns a linear axis from a multiple of the tick distance to another.
 func linearAxis(lo, hi float64, most int) axis {
-	if !(hi-lo > 1e-9*max(math.Abs(lo), math.Abs(hi))) { // one value, or so near that ticks would not differ
-		pad := 0.1 * max(math.Abs(lo), math.Abs(hi))
-		if pad == 0 {
-			pad = 1
-		}
-		lo, hi = lo-pad, hi+pad
+	size := max(math.Abs(lo), math.Abs(hi))
+	switch {
+	case size < 1e-290: // zero for every purpose: steps would be subnormal
+		lo, hi = -1, 1
+	case !(hi-lo > 1e-9*size): // one value, or so near that ticks would not differ
+		lo, hi = lo-0.1*size, hi+0.1*size
 	}
 	step := roundStep((hi - lo) / float64(max(2, most-1)))
 	first, last := math.Floor(lo/step+1e-9), math.Ceil(hi/step-1e-9)
