@@ -53,11 +53,15 @@ func axisFor(s scale, values []float64, most int) axis {
 	return linearAxis(lo, hi, most)
 }
 
-// extremes returns the least and the largest finite value, and whether there is one.
+// extremes returns the least and the largest finite value, and whether there is one. Numbers so small that distances between
+// ticks would be subnormal are zero.
 func extremes(values []float64) (lo, hi float64, any bool) {
 	for _, v := range values {
 		if math.IsInf(v, 0) || math.IsNaN(v) {
 			continue
+		}
+		if math.Abs(v) < 1e-290 {
+			v = 0
 		}
 		if !any {
 			lo, hi, any = v, v, true
@@ -71,7 +75,7 @@ func extremes(values []float64) (lo, hi float64, any bool) {
 func linearAxis(lo, hi float64, most int) axis {
 	size := max(math.Abs(lo), math.Abs(hi))
 	switch {
-	case size < 1e-290: // zero for every purpose: steps would be subnormal
+	case size == 0:
 		lo, hi = -1, 1
 	case !(hi-lo > 1e-9*size): // one value, or so near that ticks would not differ
 		lo, hi = lo-0.1*size, hi+0.1*size
