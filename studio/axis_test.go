@@ -13,6 +13,9 @@ import (
 func TestTicksCoverTheValues(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		centre := rapid.Float64Range(-1e12, 1e12).Draw(t, "centre") * math.Pow(10, rapid.Float64Range(-18, 0).Draw(t, "power"))
+		if math.Abs(centre) < 1e-280 { // see extremes
+			centre = 0
+		}
 		width := math.Abs(centre) * math.Pow(10, rapid.Float64Range(-7, 9).Draw(t, "width"))
 		most := rapid.IntRange(3, 12).Draw(t, "most")
 		s := rapid.SampledFrom([]scale{byRange, linear, logarithmic}).Draw(t, "scale")
