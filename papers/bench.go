@@ -27,6 +27,8 @@ type Bench struct {
 	// Windows and Length say how many sequences of how many tokens each split has; 0: 16 of 256.
 	Windows, Length int
 	Seed            uint64
+	// SkipSearch leaves out ASVD's search by perplexity, which takes most of svd-baselines' time.
+	SkipSearch bool
 	// Progress, if not nil, is called when a stage begins and returns what is told how far it is, in unit.
 	Progress func(stage, unit string) func(done, total int64)
 }

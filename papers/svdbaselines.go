@@ -65,6 +65,9 @@ func runSVDBaselines(ctx context.Context, b *Bench) (*Verdict, error) {
 		}
 	}
 	v.Settings["search"] = fmt.Sprintf("strs measures every trial on %d of the calibration windows", compress.DefaultTrials)
+	if b.SkipSearch {
+		v.Settings["search"] = "left out: no row is ASVD as published"
+	}
 	v.Notes = append(v.Notes,
 		"errors are root mean squares over all matrices of ||Y - Ŷ|| / ||Y||, Y being a layer's outputs on its own text",
 		"all rows are free of training; the card's SVD-LLM row with sequential LoRA, and Dobi-SVD, need gradients and are not among them",
@@ -74,6 +77,14 @@ func runSVDBaselines(ctx context.Context, b *Bench) (*Verdict, error) {
 	v.judge()
 	v.Seconds = time.Since(start).Seconds()
 	return v, nil
+}
+
+// searchedKeeps are the ratios at which ASVD searches.
+func (b *Bench) searchedKeeps() []float64 {
+	if b.SkipSearch {
+		return nil
+	}
+	return keeps
 }
 
 // cardSetting is the experiment as the card has it: all ratios, short splits.
@@ -86,7 +97,7 @@ func cardSetting(ctx context.Context, b *Bench, v *Verdict) error {
 	if err != nil {
 		return err
 	}
-	for _, keep := range keeps {
+	for _, keep := range b.searchedKeeps() {
 		arms = append(arms, compare.Arm{Method: asvd, Share: compress.STRS, Budget: budget.Budget{Keep: keep}})
 	}
 	table, err := compare.Run(ctx, b.Model, arms, b.comparison(b.Windows))
@@ -105,7 +116,7 @@ func cardSetting(ctx context.Context, b *Bench, v *Verdict) error {
 	for _, keep := range keeps {
 		judgeAllocation(v, table, keep, "")
 	}
-	for _, keep := range keeps {
+	for _, keep := range b.searchedKeeps() {
 		judgeSearch(v, table, keep)
 	}
 	return nil

@@ -84,6 +84,7 @@ func newReproduce(e *env) *cobra.Command {
 	c.Flags().StringVar(&b.Cache, "cache", defaultCache(), "folder where calibration statistics are kept for later runs")
 	c.Flags().IntVar(&b.Windows, "windows", 0, "sequences in each split (0: 16)")
 	c.Flags().IntVarP(&b.Length, "context", "c", 0, "tokens of each sequence (0: 256)")
+	c.Flags().BoolVar(&b.SkipSearch, "skip-search", false, "leave out ASVD's search by perplexity, most of svd-baselines' time")
 	c.Flags().StringVar(&results, "results", "", "folder that keeps verdicts and benchmarks; RESULTS.md beside it is made anew from all of them")
 	e.seedFlag(c, &b.Seed)
 	mustMarkDir(c, "results")
