@@ -39,6 +39,7 @@ type run struct {
 // Options.Resume finds them.
 func Run(ctx context.Context, source, output string, opts Options) (*Report, error) {
 	tokens := pool.Beside(func() ([]int, error) { return tokensOf(source, opts.Text) })
+	defer func() { tokens() }() // nothing goes on after an early error
 	m, err := model.Open(source, model.Options{})
 	if err != nil {
 		return nil, err
